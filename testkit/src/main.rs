@@ -1,0 +1,3 @@
+//! testkit
+
+fn main() {}
