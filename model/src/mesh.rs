@@ -1,0 +1,38 @@
+//! What holds for the whole mesh.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::identity::TrustDomain;
+
+/// Mesh-wide defaults.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mesh {
+    /// The trust domain of every identity.
+    pub trust_domain: TrustDomain,
+    /// The addresses of pods and services: for them a look-up that fails is never answered in plain text.
+    pub cidrs: Vec<IpNet>,
+    /// What happens to traffic that leaves the mesh.
+    pub outbound: OutboundPolicy,
+    /// Whether requests are logged.
+    pub access_log: bool,
+}
+
+/// What happens to traffic to a destination that the mesh does not know.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub enum OutboundPolicy {
+    /// It passes, as if there were no proxy.
+    #[default]
+    AllowAny,
+    /// It is refused.
+    RegistryOnly,
+}
+
+impl Mesh {
+    /// Whether `address` is one of the mesh's own.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.cidrs.iter().any(|cidr| cidr.contains(&address))
+    }
+}

@@ -1,0 +1,38 @@
+//! What is known of a peer by its address: the names that metrics and logs carry.
+//!
+//! Only labels: nothing here decides who may talk to whom. A peer's certificate does that.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{identity::SpiffeId, revision::Revision};
+
+/// A pod, as its peers name it. Absent names are empty.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Workload {
+    /// The pod's address.
+    pub address: IpAddr,
+    /// The pod's name.
+    pub pod: Arc<str>,
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// The workload that made the pod: the Deployment's name rather than the ReplicaSet's.
+    pub workload: Arc<str>,
+    /// The label `app`, else `app.kubernetes.io/name`.
+    pub app: Arc<str>,
+    /// The label `version`, else `app.kubernetes.io/version`.
+    pub version: Arc<str>,
+    /// Istio's canonical service name: `service.istio.io/canonical-name`, else the app, else the workload.
+    pub canonical_name: Arc<str>,
+    /// Istio's canonical revision: `service.istio.io/canonical-revision`, else the version, else `latest`.
+    pub canonical_revision: Arc<str>,
+    /// The pod-template-hash, or its like.
+    pub revision: Option<Revision>,
+    /// The pod's service account.
+    pub service_account: Arc<str>,
+    /// The pod's identity if it has a proxy.
+    pub identity: Option<SpiffeId>,
+    /// The node it runs on.
+    pub node: Arc<str>,
+    /// The node's topology zone; empty if unknown.
+    pub zone: Arc<str>,
+}
