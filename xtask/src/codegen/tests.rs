@@ -1,0 +1,44 @@
+//! What `codegen` calls out of date.
+
+use super::*;
+
+fn changes(held: &[(&str, &str)], wanted: &[(&str, &str)]) -> Vec<Change> {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("out")).unwrap();
+    for (name, text) in held {
+        fs::write(root.path().join("out").join(name), text).unwrap();
+    }
+    let wanted =
+        wanted.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let changes = compare(root.path(), Path::new("out"), wanted).unwrap();
+    for change in &changes {
+        change.make(root.path()).unwrap();
+    }
+    changes
+}
+
+#[test]
+fn a_file_that_is_as_its_source_says_is_left_alone() {
+    assert_eq!(changes(&[("a", "1")], &[("a", "1")]), []);
+}
+
+#[test]
+fn a_changed_file_and_a_missing_one_are_written() {
+    assert_eq!(
+        changes(&[("a", "old")], &[("a", "new"), ("b", "2")]),
+        [
+            Change::Write("out/a".into(), "new".to_owned()),
+            Change::Write("out/b".into(), "2".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn a_file_whose_source_is_gone_is_removed() {
+    assert_eq!(changes(&[("a", "1")], &[]), [Change::Remove("out/a".into())]);
+}
+
+#[test]
+fn hidden_files_are_nobodys_business() {
+    assert_eq!(changes(&[(".gitkeep", "")], &[]), []);
+}
