@@ -1,3 +1,28 @@
-//! testkit
+//! `testkit`: the applications, clients and load of Serin's tests, one subcommand each.
 
-fn main() {}
+use clap::{Parser, Subcommand};
+use testkit::{server, stop};
+
+/// Applications, clients and load for Serin's tests and demo
+#[derive(Parser)]
+#[command(name = "testkit", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// An application that describes what reached it, and fails on demand
+    Server(server::ServerArgs),
+}
+
+// One thread: dozens of these share a test machine, and none of them is what is measured.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let stop = stop::on_signal()?;
+    match Cli::parse().command {
+        Command::Server(args) => server::run(args, stop).await?,
+    }
+    Ok(())
+}
