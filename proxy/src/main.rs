@@ -1,3 +1,3 @@
-//! proxy
+//! `serin-proxy`: the sidecar's program.
 
 fn main() {}

@@ -1,0 +1,59 @@
+//! A discovery with no control plane behind it, for tests of whatever reads from one.
+
+use std::sync::Arc;
+
+use model::{key::Key, resource::Resource};
+use tokio::sync::mpsc;
+
+use super::{Answer, DEMANDS, Demand, Discovery, store::Store};
+
+/// The hand that changes what a test's [`Discovery`] holds. Look-ups of what it does not hold stay unanswered
+/// until their limit if it is gone or [`TestFeed::answer_next`] is not called.
+#[derive(Debug)]
+pub struct TestFeed {
+    store: Arc<Store>,
+    demands: mpsc::Receiver<Demand>,
+}
+
+impl TestFeed {
+    /// Puts `resource` under `key`, as a push does.
+    pub fn push(&self, key: Key, resource: Resource) {
+        self.store.apply([(key.canonical(), Some(Answer::Found(resource)))]);
+    }
+
+    /// Says that there is nothing under `key`.
+    pub fn absent(&self, key: Key) {
+        self.store.apply([(key.canonical(), Some(Answer::Absent))]);
+    }
+
+    /// Forgets `key`, as if it had never been asked for.
+    pub fn forget(&self, key: Key) {
+        self.store.apply([(key.canonical(), None)]);
+    }
+
+    /// Waits for the next look-up of something not held and answers it; says for which key.
+    pub async fn answer_next(&mut self, answer: Answer) -> Option<Key> {
+        let Demand { key, answer: waiting } = self.demands.recv().await?;
+        if answer != Answer::Unavailable {
+            self.store.apply([(key.clone(), Some(answer.clone()))]);
+        }
+        // Whoever asked may have given up; the answer is held either way.
+        drop(waiting.send(answer));
+        Some(key)
+    }
+
+    /// Answers every look-up of something not held with [`Answer::Absent`], for as long as anyone asks.
+    pub async fn answer_absent(mut self) {
+        while self.answer_next(Answer::Absent).await.is_some() {}
+    }
+}
+
+pub(super) fn discovery(
+    resources: impl IntoIterator<Item = (Key, Resource)>,
+) -> (Discovery, TestFeed) {
+    let store = Arc::new(Store::new());
+    let found = |(key, resource): (Key, _)| (key.canonical(), Some(Answer::Found(resource)));
+    store.apply(resources.into_iter().map(found));
+    let (demand, demands) = mpsc::channel(DEMANDS);
+    (Discovery { store: store.clone(), demand }, TestFeed { store, demands })
+}

@@ -1,0 +1,156 @@
+//! Whether the proxy is on its way out, and whether anything still keeps it.
+//!
+//! While it drains it goes on accepting (its peers learn late that the pod is leaving), but reuses nothing and
+//! tells peers to reconnect elsewhere. Who carries traffic counts it on a [`Gauge`] of its own, so that no two
+//! workers write to one counter.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::watch, time::Instant};
+
+/// Where the proxy stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum State {
+    /// All is as usual.
+    Serving,
+    /// The proxy leaves when nothing is in flight any more, and at `deadline` in any case.
+    Draining {
+        /// When whatever is left is cut.
+        deadline: Instant,
+    },
+}
+
+/// A handle on the state, shared by all.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    state: watch::Sender<State>,
+    gauges: Arc<ArcSwap<Vec<Gauge>>>,
+}
+
+/// Counts what one worker has in flight: requests, and connections that carry bytes of no known protocol.
+#[derive(Clone, Debug, Default)]
+pub struct Gauge {
+    count: Arc<AtomicUsize>,
+}
+
+/// Something in flight, until it is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    count: Arc<AtomicUsize>,
+}
+
+impl Drain {
+    /// A proxy that serves.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { state: watch::Sender::new(State::Serving), gauges: Arc::default() }
+    }
+
+    /// Where the proxy stands now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
+    /// Whether the proxy is on its way out.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.state() != State::Serving
+    }
+
+    /// Where the proxy stands, as it changes.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Begins to drain. A second call can bring the deadline nearer and never moves it away.
+    pub fn begin(&self, deadline: Instant) {
+        self.state.send_if_modified(|state| match state {
+            State::Draining { deadline: set } if *set <= deadline => false,
+            State::Serving | State::Draining { .. } => {
+                *state = State::Draining { deadline };
+                true
+            }
+        });
+    }
+
+    /// A counter for one more worker.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        let gauge = Gauge::default();
+        self.gauges.rcu(|gauges| {
+            let mut gauges = Vec::clone(gauges);
+            gauges.push(gauge.clone());
+            gauges
+        });
+        gauge
+    }
+
+    /// What all workers have in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.gauges.load().iter().map(Gauge::in_flight).sum()
+    }
+
+    /// Waits until the proxy drains and nothing is in flight, or its deadline has come; says what was left.
+    pub async fn finished(&self) -> usize {
+        let mut changed = self.changed();
+        loop {
+            let deadline = match *changed.borrow_and_update() {
+                State::Draining { deadline } => Some(deadline),
+                State::Serving => None,
+            };
+            let left = self.in_flight();
+            match deadline {
+                Some(deadline) if left == 0 || deadline <= Instant::now() => return left,
+                Some(deadline) => {
+                    tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_AGAIN)).await;
+                }
+                // The sender lives in `self`, so this cannot fail; if it did, there would be no one to wait for.
+                None if changed.changed().await.is_err() => return left,
+                None => {}
+            }
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gauge {
+    /// Counts one more thing in flight, until the result is dropped.
+    #[must_use]
+    pub fn enter(&self) -> InFlight {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        InFlight { count: Arc::clone(&self.count) }
+    }
+
+    /// How much is in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How often a draining proxy looks whether it is idle.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests;
