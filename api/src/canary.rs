@@ -1,5 +1,7 @@
 //! CanaryRollout: how releases of one workload reach traffic.
 
+#![expect(unreachable_pub, reason = "KubeSchema puts a public copy of the spec inside a function")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

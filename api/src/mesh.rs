@@ -1,5 +1,7 @@
 //! MeshInstallation: one mesh, declared.
 
+#![expect(unreachable_pub, reason = "KubeSchema puts a public copy of the spec inside a function")]
+
 use k8s_openapi::{
     api::core::v1::ResourceRequirements,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
