@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod mesh;
 pub mod names;
 pub mod span;
+pub mod webhook_config;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;

@@ -87,6 +87,16 @@ pub const CA_SECRET: &str = "serin-ca";
 pub const CA_ROOT_SECRET: &str = "serin-ca-root";
 /// Secret with the webhook's serving certificate.
 pub const WEBHOOK_TLS_SECRET: &str = "serin-webhook-tls";
+/// Where the webhook finds [`WEBHOOK_TLS_SECRET`]: `tls.crt`, `tls.key`, `ca.crt`.
+pub const WEBHOOK_TLS_FOLDER: &str = "/etc/serin/tls";
+/// ConfigMap with what the webhook injects: [`crate::webhook_config`].
+pub const WEBHOOK_CONFIG: &str = "serin-webhook-config";
+/// The key in [`WEBHOOK_CONFIG`].
+pub const WEBHOOK_CONFIG_KEY: &str = "config.json";
+/// Where the webhook finds it.
+pub const WEBHOOK_CONFIG_FILE: &str = "/etc/serin/config/config.json";
+/// Where images come from, unless the operator is told otherwise.
+pub const IMAGES: &str = "serin.dev";
 /// The audience of the tokens that proxies prove themselves with.
 pub const TOKEN_AUDIENCE: &str = "serin";
 /// Label that every object made by the operator carries.
