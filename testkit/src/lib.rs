@@ -13,7 +13,9 @@
 pub mod clock;
 pub mod fault;
 pub mod flags;
+pub mod grpc;
 pub mod identity;
+pub mod load;
 pub mod output;
 pub mod reply;
 pub mod serve;

@@ -37,3 +37,9 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
+
+/// An error and what caused it, in one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fault::{FaultArgs, Faults},
+    grpc::Grpc,
     identity::Identity,
     reply::{self, Body},
     serve::{self, Answer, Call, ServeArgs},
@@ -60,16 +61,21 @@ pub struct Server {
     faults: Faults,
     tasks: Tasks,
     caller: call::Caller,
+    grpc: Grpc,
 }
 
 impl Server {
     /// An application; its WebSockets run in `tasks`.
     #[must_use]
     pub fn new(identity: Identity, faults: Faults, tasks: Tasks) -> Self {
-        Self { identity, faults, tasks, caller: call::Caller::new() }
+        let grpc = Grpc::new(identity.clone(), faults.clone());
+        Self { identity, faults, tasks, caller: call::Caller::new(), grpc }
     }
 
     async fn route(&self, call: Call) -> Response<Body> {
+        if Grpc::is_meant(call.request.headers()) {
+            return self.grpc.answer(call.request).await;
+        }
         let path = call.request.uri().path().to_owned();
         if path == "/healthz" {
             return reply::text(StatusCode::OK, "ok");

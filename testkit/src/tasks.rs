@@ -20,6 +20,12 @@ impl Tasks {
         self.0.len()
     }
 
+    /// Waits until no task runs; none may be spawned from now on by others.
+    pub async fn idle(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+
     /// Waits until no task runs, for `patience` at most; says how many still did.
     pub async fn idle_within(&self, patience: Duration) -> usize {
         self.0.close();

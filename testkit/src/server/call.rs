@@ -68,7 +68,7 @@ impl Caller {
                 *response.status_mut() = answer.status();
                 response
             }
-            Err(error) => reply::text(StatusCode::BAD_GATEWAY, chain(&*error)),
+            Err(error) => reply::text(StatusCode::BAD_GATEWAY, reply::chain(&*error)),
         }
     }
 }
@@ -80,10 +80,4 @@ pub(crate) fn forward_tracing(from: &HeaderMap, to: &mut HeaderMap) {
             to.append(&name, value.clone());
         }
     }
-}
-
-/// An error and what caused it, in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

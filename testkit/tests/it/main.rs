@@ -1,5 +1,6 @@
 //! Every server against its client, as processes and over real sockets on ports the kernel chose.
 #![cfg(test)]
 
+mod load;
 mod process;
 mod server;

@@ -7,7 +7,7 @@ use testkit::serve::Listening;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     net::TcpStream,
-    process::{Child, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
@@ -18,18 +18,20 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    stdin: Option<ChildStdin>,
 }
 
 impl Process {
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_testkit"))
             .args(args)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self { stdin: child.stdin.take(), child, lines }
     }
 
     /// Starts a server and waits for the address of its first port.
@@ -44,6 +46,10 @@ impl Process {
     pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> T {
         let line = timeout(DEADLINE, self.lines.next_line()).await.unwrap().unwrap().unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"))
+    }
+
+    pub(crate) fn close_stdin(&mut self) {
+        self.stdin = None;
     }
 
     /// Sends SIGTERM and waits until nobody listens on `address` any more.

@@ -1,0 +1,109 @@
+//! One of the requests that may be in flight: takes the next due time, sends, counts, repeats.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    exchange,
+    link::{Link, Sent},
+    outcome::{Kind, Outcome},
+    pace::Pace,
+    plan::{Plan, Protocol},
+    tally::Tally,
+};
+use crate::reply::chain;
+
+/// A lane and the connection it holds.
+pub(super) struct Lane {
+    plan: Arc<Plan>,
+    tally: Tally,
+    link: Option<Link>,
+}
+
+impl Lane {
+    pub(super) const fn new(plan: Arc<Plan>, tally: Tally) -> Self {
+        Self { plan, tally, link: None }
+    }
+
+    /// Sends until the timetable is over or `stop`; a request that has begun is finished.
+    pub(super) async fn run(mut self, pace: Arc<Pace>, stop: CancellationToken) {
+        while let Some(due) = pace.take() {
+            let mut from = due;
+            if due > Instant::now() {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = sleep_until(due) => {}
+                }
+                // A timer that fires late is our fault; a lane that was busy is the server's.
+                from = Instant::now();
+            }
+            if stop.is_cancelled() {
+                return;
+            }
+            let outcome = self.request().await;
+            self.tally.record(outcome, from.elapsed());
+        }
+    }
+
+    async fn request(&mut self) -> Outcome {
+        let Ok(outcome) = timeout(self.plan.timeout, self.exchange()).await else {
+            // An answer that may still come must not be taken for the next one's.
+            self.link = None;
+            let after = format!("no answer in {:?}", self.plan.timeout);
+            return Outcome::unanswered(Kind::Timeout, after);
+        };
+        let broken = matches!(outcome.failure, Some((Kind::Truncated | Kind::Closed, _)));
+        if broken || !self.keep_alive() {
+            self.link = None;
+        }
+        outcome
+    }
+
+    async fn exchange(&mut self) -> Outcome {
+        let response = match self.send().await {
+            Ok(response) => response,
+            Err(outcome) => return outcome,
+        };
+        exchange::finish(&self.plan, response).await
+    }
+
+    /// Sends on the connection at hand, or on a new one if that has already ended.
+    async fn send(&mut self) -> Result<http::Response<hyper::body::Incoming>, Outcome> {
+        if let Some(mut link) = self.link.take()
+            && link.usable().await
+        {
+            match link.send(self.plan.request()).await {
+                Sent::Answered(response) => return Ok(self.keep(link, response)),
+                Sent::Broken(error) => return Err(closed(&error)),
+                Sent::Unsent => {}
+            }
+        }
+        let opened = Link::open(&self.plan).await;
+        let mut link = opened.map_err(|e| Outcome::unanswered(Kind::Connect, chain(&*e)))?;
+        self.tally.connected();
+        match link.send(self.plan.request()).await {
+            Sent::Answered(response) => Ok(self.keep(link, response)),
+            Sent::Broken(error) => Err(closed(&error)),
+            Sent::Unsent => {
+                Err(Outcome::unanswered(Kind::Closed, "ended before the request".to_owned()))
+            }
+        }
+    }
+
+    fn keep<T>(&mut self, link: Link, response: T) -> T {
+        self.link = Some(link);
+        response
+    }
+
+    fn keep_alive(&self) -> bool {
+        let (Protocol::Http1 { keep_alive } | Protocol::Http2 { keep_alive }) = self.plan.protocol;
+        keep_alive
+    }
+}
+
+fn closed(error: &hyper::Error) -> Outcome {
+    Outcome::unanswered(Kind::Closed, chain(error))
+}
