@@ -1,0 +1,149 @@
+//! Tasks with names, and an end that is a path like any other.
+//!
+//! A task that panics is logged with its name. The end of a critical task ends the process: state with one
+//! writer must not go on without it.
+
+use std::{future::Future, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument as _, error, info, warn};
+
+/// The tasks of a process.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+    broken: CancellationToken,
+}
+
+/// How a process came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// It was asked to, and every task ended in time.
+    Clean,
+    /// It was asked to, and some tasks had not ended at the deadline.
+    Late,
+    /// A critical task ended by itself.
+    Broken,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let (stopping, broken) = (CancellationToken::new(), CancellationToken::new());
+        Self { tracker: TaskTracker::new(), stopping, broken }
+    }
+
+    /// Fires when the process is to stop.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Runs `task` beside the others. Its panic is logged and harms nothing else.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
+    pub fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let inner = tokio::spawn(task.instrument(tracing::info_span!("task", name)));
+        let watched = async move {
+            if let Err(gone) = inner.await
+                && gone.is_panic()
+            {
+                error!(name, "task panicked");
+            }
+        };
+        self.tracker.spawn(watched);
+    }
+
+    /// Runs a task that the process cannot do without: when it ends before the process is to stop, the
+    /// process ends.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
+    pub fn spawn_critical<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let inner = tokio::spawn(task.instrument(tracing::info_span!("task", name)));
+        let (stopping, broken) = (self.stopping.clone(), self.broken.clone());
+        let watched = async move {
+            let outcome = inner.await;
+            if !stopping.is_cancelled() {
+                error!(name, panicked = outcome.is_err(), "critical task ended");
+                broken.cancel();
+            }
+        };
+        self.tracker.spawn(watched);
+    }
+
+    /// Tells every task to stop, and waits for them until `deadline`.
+    pub async fn shutdown(&self, deadline: Duration) -> End {
+        self.stopping.cancel();
+        self.tracker.close();
+        match tokio::time::timeout(deadline, self.tracker.wait()).await {
+            Ok(()) => End::Clean,
+            Err(_elapsed) => {
+                warn!(left = self.tracker.len(), "tasks had not ended at the deadline");
+                End::Late
+            }
+        }
+    }
+
+    /// Waits for SIGTERM, SIGINT or the end of a critical task, then shuts down.
+    ///
+    /// # Errors
+    /// If the signals cannot be listened to.
+    pub async fn run_until_signal(&self, deadline: Duration) -> std::io::Result<End> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let broken = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            () = self.broken.cancelled() => true,
+        };
+        info!(broken, "stopping");
+        let end = self.shutdown(deadline).await;
+        Ok(if broken { End::Broken } else { end })
+    }
+
+    /// Fires when a critical task ended by itself.
+    #[must_use]
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_are_told_to_stop_and_waited_for() {
+        let tasks = Tasks::new();
+        let stop = tasks.token();
+        tasks.spawn("waits", async move { stop.cancelled().await });
+        assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, End::Clean);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_stop_is_left_behind_at_the_deadline() {
+        let tasks = Tasks::new();
+        tasks.spawn("never ends", std::future::pending());
+        assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, End::Late);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_critical_task_is_noticed() {
+        let tasks = Tasks::new();
+        tasks.spawn_critical("writer", async {});
+        tasks.broken().cancelled().await;
+    }
+}
