@@ -5,8 +5,11 @@
 
 #![expect(clippy::print_stdout, reason = "a command-line tool talks to its user")]
 
+mod cluster;
 mod codegen;
 mod command;
+mod image;
+mod programs;
 mod progress;
 mod workspace;
 
@@ -20,6 +23,9 @@ fn main() -> Result<()> {
     let workspace = Workspace::find(args.cache)?;
     match args.task {
         Task::Codegen(args) => codegen::run(&workspace, &args),
+        Task::Image(args) => image::run(&workspace, &args),
+        Task::Cluster(args) => cluster::run(&workspace, &args),
+        Task::Kubectl(args) => cluster::run_kubectl(&workspace, &args),
     }
 }
 
@@ -38,4 +44,7 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Task {
     Codegen(codegen::Args),
+    Image(image::Args),
+    Cluster(cluster::Args),
+    Kubectl(cluster::KubectlArgs),
 }
