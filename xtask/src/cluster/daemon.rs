@@ -38,7 +38,7 @@ impl Daemon<'_> {
             if record.command == self.command() {
                 return Ok(());
             }
-            stop(self.dir, self.name)?;
+            record.end(GENTLY)?;
         }
         let record = self.start()?;
         fs::write(&path, serde_json::to_string(&record)?)
@@ -84,21 +84,28 @@ pub(crate) fn is_alive(dir: &Path, name: &str) -> bool {
     Record::read(&record_path(dir, name)).is_some_and(|record| record.is_alive())
 }
 
-/// Ends the recorded process, gently at first, and forgets it.
-pub(crate) fn stop(dir: &Path, name: &str) -> Result<()> {
+/// Ends the recorded process at once and forgets it: what it would save is deleted anyway.
+pub(crate) fn kill(dir: &Path, name: &str) -> Result<()> {
     let path = record_path(dir, name);
     if let Some(record) = Record::read(&path) {
-        record.end()?;
+        record.end(AT_ONCE)?;
         fs::remove_file(&path)?;
     }
     Ok(())
 }
 
-/// Ends a process that something else than this tool has recorded, if it is the one that held the
-/// pid when `claim` was looked at.
-pub(crate) fn end_pid(pid: u32) -> Result<()> {
-    if let Some(start) = start_time(pid) {
-        Record { pid, start, boot: boot_id()?, command: Vec::new() }.end()?;
+/// Ends every process of one program that works in a directory of ours.
+pub(crate) fn end_working_in(dir: &Path, program: &str) -> Result<()> {
+    for entry in fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
+        let is_ours = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == dir)
+            && fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.ends_with(program));
+        let pid = entry.file_name().to_string_lossy().parse().ok();
+        if let Some(pid) = pid.filter(|_| is_ours)
+            && let Some(start) = start_time(pid)
+        {
+            let command = vec![program.to_owned()];
+            Record { pid, start, boot: boot_id()?, command }.end(AT_ONCE)?;
+        }
     }
     Ok(())
 }
@@ -148,14 +155,14 @@ impl Record {
         boot_id().is_ok_and(|boot| boot == self.boot) && start_time(self.pid) == Some(self.start)
     }
 
-    fn end(&self) -> Result<()> {
-        for (signal, patience) in [("-TERM", GENTLE), ("-KILL", FIRM)] {
+    fn end(&self, signals: &[(&str, Duration)]) -> Result<()> {
+        for (signal, patience) in signals {
             if !self.is_alive() {
                 return Ok(());
             }
             // It may end by itself in between, which is as good.
             command::succeeds(Command::new("kill").arg(signal).arg(self.pid.to_string()));
-            if wait_until("end a process", patience, || !self.is_alive()).is_ok() {
+            if wait_until("end a process", *patience, || !self.is_alive()).is_ok() {
                 return Ok(());
             }
         }
@@ -184,8 +191,9 @@ fn record_path(dir: &Path, name: &str) -> PathBuf {
 }
 
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
-const GENTLE: Duration = Duration::from_secs(8);
-const FIRM: Duration = Duration::from_secs(5);
+const AT_ONCE: &[(&str, Duration)] = &[("-KILL", Duration::from_secs(10))];
+const GENTLY: &[(&str, Duration)] =
+    &[("-TERM", Duration::from_secs(8)), ("-KILL", Duration::from_secs(10))];
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::control_plane::flag;
 use super::daemon::{self, Daemon};
 use super::pki;
-use super::plan::{DNS_SERVICE, Node, Plan};
+use super::plan::{CONTAINERD_NAMESPACE, DNS_SERVICE, Node, Plan};
 use crate::command;
 use crate::image::PAUSE;
 use crate::programs::Programs;
@@ -59,7 +59,10 @@ pub(crate) fn start_agents(plan: &Plan, node: &Node, programs: &Programs) -> Res
 /// containerd's own client, on this node's socket and Kubernetes' images and containers.
 pub(crate) fn ctr(node: &Node) -> Command {
     let mut command = Command::new("ctr");
-    command.arg("--address").arg(node.containerd_socket()).args(["--namespace", "k8s.io"]);
+    command
+        .arg("--address")
+        .arg(node.containerd_socket())
+        .args(["--namespace", CONTAINERD_NAMESPACE]);
     command
 }
 
@@ -76,6 +79,8 @@ fn containerd_configuration(node: &Node) -> String {
     let dir = node.dir.display();
     let socket = node.containerd_socket();
     let socket = socket.display();
+    let runc = node.runc_root();
+    let runc = runc.display();
     format!(
         r#"version = 2
 root = "{dir}/containerd"
@@ -106,6 +111,7 @@ disabled_plugins = [
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = "{runc}"
 "#
     )
 }
@@ -157,7 +163,6 @@ fn kubelet_configuration(plan: &Plan, node: &Node) -> Value {
         // Development machines have either version of cgroups, and often no systemd.
         "failCgroupV1": false,
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": node.cgroup(),
         "cgroupsPerQOS": false,
         "enforceNodeAllocatable": [],
         "failSwapOn": false,

@@ -107,9 +107,14 @@ impl Node {
         self.dir.join("containerd.sock")
     }
 
-    /// The cgroup, in every hierarchy, below which all of the node's containers live.
-    pub(crate) fn cgroup(&self) -> String {
-        format!("/{}", self.netns)
+    /// Where runc notes the containers of this node.
+    pub(crate) fn runc_root(&self) -> PathBuf {
+        self.dir.join("runc")
+    }
+
+    /// containerd's folder of running containers, each in a folder of its own.
+    pub(crate) fn bundles(&self) -> PathBuf {
+        self.dir.join("containers/io.containerd.runtime.v2.task").join(CONTAINERD_NAMESPACE)
     }
 }
 
@@ -120,6 +125,8 @@ fn seat(name: &str) -> u8 {
     u8::try_from(hash % 50).unwrap_or_default()
 }
 
+/// containerd's own word for whose containers they are.
+pub(crate) const CONTAINERD_NAMESPACE: &str = "k8s.io";
 /// The range of Service addresses, the same in every cluster.
 pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
 /// The API server's own Service address: the first of the range.
