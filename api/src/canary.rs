@@ -1,6 +1,5 @@
 //! CanaryRollout: how releases of one workload reach traffic.
 
-#![expect(clippy::duplicated_attributes, reason = "printer columns repeat their type")]
 #![expect(unreachable_pub, reason = "KubeSchema puts a public copy of the spec inside a function")]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -241,7 +240,7 @@ pub struct RolloutProxies {
 }
 
 /// What was counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Checks {
     /// The verdict.
@@ -257,7 +256,7 @@ pub struct Checks {
 }
 
 /// A release that was withdrawn.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rollback {
     /// The revision.
@@ -275,7 +274,7 @@ pub struct Rollback {
 }
 
 /// A release that ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Release {
     /// The revision.
@@ -291,7 +290,7 @@ pub struct Release {
 }
 
 /// Columns of `kubectl get canary` that are made of several fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutDisplay {
     /// `2/5`.

@@ -10,8 +10,6 @@ use crate::tasks::Tasks;
 
 /// How long accepting rests after an error, such as too many open files.
 const REST: Duration = Duration::from_millis(20);
-/// The longest queue that tokio's listeners ask for; clients that keep coming must not keep it open.
-const QUEUE: usize = 1024;
 
 /// Hands every connection to `handle`, in a task of its own, until `stop`.
 pub(super) async fn accept_until<H, F>(
@@ -44,8 +42,7 @@ pub(super) async fn accept_until<H, F>(
 fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut queued = Vec::new();
     let Ok(listener) = listener.into_std() else { return queued };
-    for _ in 0..QUEUE {
-        let Ok((stream, peer)) = listener.accept() else { break };
+    while let Ok((stream, peer)) = listener.accept() {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {

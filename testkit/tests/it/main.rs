@@ -4,4 +4,3 @@
 mod load;
 mod process;
 mod server;
-mod shop;

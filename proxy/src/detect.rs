@@ -1,0 +1,81 @@
+//! What a client speaks, told from its first bytes. Pure: reading them is the caller's.
+//!
+//! A guess that is wrong would break a protocol nobody told us about, so HTTP/1 is believed only once its
+//! request line says so, not when a line merely begins like one (`SET key value` is Redis).
+
+pub mod client_hello;
+
+use self::client_hello::ClientHello;
+
+/// What the first bytes are the beginning of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Spoken {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
+    Http2,
+    /// TLS.
+    Tls(ClientHello),
+    /// Anything else.
+    Opaque,
+}
+
+/// What `bytes` are the beginning of; nothing while more of them are needed to say.
+#[must_use]
+pub fn detect(bytes: &[u8]) -> Option<Spoken> {
+    match bytes.first()? {
+        &client_hello::HANDSHAKE => match client_hello::parse(bytes) {
+            client_hello::Parsed::Hello(hello) => Some(Spoken::Tls(hello)),
+            client_hello::Parsed::Partial if bytes.len() < LONGEST => None,
+            client_hello::Parsed::Partial | client_hello::Parsed::Other => Some(Spoken::Opaque),
+        },
+        _ if PREFACE.starts_with(bytes.get(..PREFACE.len()).unwrap_or(bytes)) => {
+            (bytes.len() >= PREFACE.len()).then_some(Spoken::Http2)
+        }
+        _ => detect_request_line(bytes),
+    }
+}
+
+/// `method SP request-target SP HTTP/1.x CRLF` (RFC 9112, section 3).
+fn detect_request_line(bytes: &[u8]) -> Option<Spoken> {
+    let line = bytes.iter().position(|byte| *byte == b'\n').and_then(|end| bytes.get(..end));
+    if let Some(line) = line {
+        return Some(if ends_as_request_line(line) { Spoken::Http1 } else { Spoken::Opaque });
+    }
+    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let begins_as_one = method.len() <= LONGEST_METHOD
+        && method.iter().all(|byte| is_token(*byte))
+        && bytes.strip_suffix(b"\r").unwrap_or(bytes).iter().all(|byte| !byte.is_ascii_control());
+    match begins_as_one {
+        true if bytes.len() < LONGEST => None,
+        // A target this long is still HTTP's, and its parser is the one to refuse it.
+        true if KNOWN_METHODS.contains(&method) => Some(Spoken::Http1),
+        _ => Some(Spoken::Opaque),
+    }
+}
+
+fn ends_as_request_line(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().unwrap_or_default();
+    let version = words.next_back().unwrap_or_default();
+    !method.is_empty()
+        && method.iter().all(|byte| is_token(*byte))
+        && (version == b"HTTP/1.1" || version == b"HTTP/1.0")
+}
+
+/// A character of a token (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// How many bytes are read before a decision is due.
+pub const LONGEST: usize = 16 * 1024;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const LONGEST_METHOD: usize = 32;
+const KNOWN_METHODS: [&[u8]; 9] =
+    [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
+
+#[cfg(test)]
+mod tests;
