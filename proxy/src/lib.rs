@@ -7,10 +7,14 @@
 //! | [`discovery`] | what the control plane says, fetched on demand and kept while it is away |
 //! | [`identity`] | the certificate and the roots in use, swapped as one |
 //! | [`drain`] | whether the proxy is on its way out, and who still keeps it |
-//! | [`redirect`], [`ports`] | how the pod's traffic comes here, and where to |
+//! | [`detect`] | what a client speaks, told from its first bytes |
+//! | [`balance`] | which endpoint gets the next request, and exact shares of traffic |
+//! | [`metrics`], [`telemetry_rows`] | what is counted, for Prometheus and for rollouts |
 
+pub mod balance;
+pub mod detect;
 pub mod discovery;
 pub mod drain;
 pub mod identity;
-pub mod ports;
-pub mod redirect;
+pub mod metrics;
+pub mod telemetry_rows;

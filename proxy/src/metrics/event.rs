@@ -1,0 +1,75 @@
+//! Things that happen to connections and that a person who looks for trouble wants counted: a closed set.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::histogram::add;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A peer without a certificate of the mesh was refused, because the workload is strict.
+    RefusedPlain,
+    /// A peer's certificate was refused, or its handshake failed.
+    RefusedHandshake,
+    /// A connection came for an address or a port that is not this pod's, or for the proxy itself.
+    RefusedForeign,
+    /// A connection to a destination that the mesh does not know was refused, as the mesh's policy says.
+    RefusedUnknown,
+    /// A connection into the mesh was refused because the control plane did not say what is there.
+    RefusedUndiscovered,
+    /// A server of the mesh did not prove the identity that was expected.
+    RefusedServer,
+    /// A request was sent to another endpoint, because the first had provably not worked on it.
+    Replayed,
+    /// A connection could not be made.
+    ConnectFailed,
+    /// A line of the access log was dropped because writing could not keep up.
+    LogLineDropped,
+}
+
+/// How often each happened, as one worker counts it.
+#[derive(Debug, Default)]
+pub(super) struct Events([AtomicU64; ALL.len()]);
+
+impl Event {
+    /// The name used as a label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::RefusedPlain => "refused_plain",
+            Self::RefusedHandshake => "refused_handshake",
+            Self::RefusedForeign => "refused_foreign",
+            Self::RefusedUnknown => "refused_unknown",
+            Self::RefusedUndiscovered => "refused_undiscovered",
+            Self::RefusedServer => "refused_server",
+            Self::Replayed => "replayed",
+            Self::ConnectFailed => "connect_failed",
+            Self::LogLineDropped => "log_line_dropped",
+        }
+    }
+}
+
+impl Events {
+    pub(super) fn count(&self, event: Event) {
+        if let Some(counter) = self.0.get(event as usize) {
+            add(counter, 1);
+        }
+    }
+
+    pub(super) fn read(&self, event: Event) -> u64 {
+        self.0.get(event as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+}
+
+/// Every event, in the order of their numbers.
+pub(super) const ALL: [Event; 9] = [
+    Event::RefusedPlain,
+    Event::RefusedHandshake,
+    Event::RefusedForeign,
+    Event::RefusedUnknown,
+    Event::RefusedUndiscovered,
+    Event::RefusedServer,
+    Event::Replayed,
+    Event::ConnectFailed,
+    Event::LogLineDropped,
+];
