@@ -1,5 +1,6 @@
 //! CanaryRollout: how releases of one workload reach traffic.
 
+#![expect(clippy::duplicated_attributes, reason = "printer columns repeat their type")]
 #![expect(unreachable_pub, reason = "KubeSchema puts a public copy of the spec inside a function")]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -240,7 +241,7 @@ pub struct RolloutProxies {
 }
 
 /// What was counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Checks {
     /// The verdict.
@@ -256,7 +257,7 @@ pub struct Checks {
 }
 
 /// A release that was withdrawn.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rollback {
     /// The revision.
@@ -274,7 +275,7 @@ pub struct Rollback {
 }
 
 /// A release that ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Release {
     /// The revision.
@@ -290,7 +291,7 @@ pub struct Release {
 }
 
 /// Columns of `kubectl get canary` that are made of several fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutDisplay {
     /// `2/5`.

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 pub type Unknown = BTreeMap<String, serde_json::Value>;
 
 /// HTTPRoute.spec.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
 #[kube(
     group = "gateway.networking.k8s.io",
     version = "v1",
@@ -59,7 +61,7 @@ pub struct ParentRef {
 }
 
 /// One rule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpRouteRule {
     /// The rule's name.
@@ -76,7 +78,7 @@ pub struct HttpRouteRule {
 }
 
 /// What a request must be.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpRouteMatch {
     /// The path.
@@ -117,7 +119,7 @@ pub struct ValueMatch {
 }
 
 /// Where requests go.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpBackendRef {
     /// `""` if absent.

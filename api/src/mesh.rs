@@ -115,7 +115,7 @@ pub struct ControlPlane {
 }
 
 /// Which pods get a proxy, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Injection {
     /// How many replicas of the webhook run.
@@ -154,7 +154,7 @@ pub struct Proxy {
 }
 
 /// The addresses of the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Network {
     /// Pod and service ranges as CIDRs; found from the cluster if absent.
@@ -163,7 +163,7 @@ pub struct Network {
 }
 
 /// Mutual TLS.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Mtls {
     /// What pods do with peers that are not of the mesh.
@@ -181,7 +181,7 @@ pub enum MtlsMode {
 }
 
 /// Traffic that leaves the mesh.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Outbound {
     /// What happens to destinations that the cluster does not know.
@@ -199,7 +199,7 @@ pub enum OutboundPolicy {
 }
 
 /// The certificate authority.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ca {
     /// How long a root lives.
@@ -211,7 +211,7 @@ pub struct Ca {
 }
 
 /// When and how roots are replaced.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rotation {
     /// A new time here starts one rotation of the root.
@@ -221,7 +221,7 @@ pub struct Rotation {
 }
 
 /// Metrics, traces and logs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Telemetry {
     /// Whether proxies log every request.
@@ -255,7 +255,7 @@ pub struct MeshInstallationStatus {
 }
 
 /// Proxies that live, and what they hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProxiesStatus {
     /// Proxies that live.
@@ -268,7 +268,7 @@ pub struct ProxiesStatus {
 }
 
 /// The certificate authority.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CaStatus {
     /// `Idle`, `TrustBoth`, `Issuing`, `Draining` or `Retired`.
@@ -296,7 +296,7 @@ pub struct CaStatus {
 }
 
 /// Rollouts of the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutsStatus {
     /// All of them.
@@ -308,7 +308,7 @@ pub struct RolloutsStatus {
 }
 
 /// The columns of `kubectl get mesh` that are made of several fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MeshDisplay {
     /// `48/50`.

@@ -1,10 +1,10 @@
 //! What a key is answered with.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    endpoint::Endpoints, inbound::Inbound, mesh::Mesh, service::Service, service::ServiceId,
-    trust::Trust, workload::Workload,
+    decision::RolloutId, endpoint::Endpoints, inbound::Inbound, mesh::Mesh, service::Service,
+    service::ServiceId, trust::Trust, workload::Workload,
 };
 
 /// The content of a resource.
@@ -55,4 +55,38 @@ impl Resource {
             | Self::Mesh(_) => 0,
         }
     }
+
+    /// The decision number of each rollout that has a part in it.
+    #[must_use]
+    pub fn rollouts(&self) -> BTreeMap<RolloutId, u64> {
+        let mut rollouts = BTreeMap::new();
+        if let Self::Service(service) = self {
+            for split in service.backends.values().filter_map(|backend| backend.split.as_ref()) {
+                let number = rollouts.entry(split.rollout.clone()).or_insert(0);
+                *number = split.decision.max(*number);
+            }
+        }
+        rollouts
+    }
+
+    /// Whether following this after `held` would go back on a decision.
+    ///
+    /// Numbers are compared for each rollout alone: those of two rollouts have nothing to do with each other,
+    /// and a rollout that is not mentioned any more is over.
+    #[must_use]
+    pub fn falls_behind(&self, held: &Self) -> bool {
+        match (self, held) {
+            (Self::Trust(next), Self::Trust(held)) => next.decision < held.decision,
+            (Self::Service(_), Self::Service(_)) => {
+                let held = held.rollouts();
+                let behind =
+                    |(rollout, number)| held.get(rollout).is_some_and(|held| number < held);
+                self.rollouts().iter().any(behind)
+            }
+            _ => false,
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 //! | [`detect`] | what a client speaks, told from its first bytes |
 //! | [`balance`] | which endpoint gets the next request, and exact shares of traffic |
 //! | [`metrics`], [`telemetry_rows`] | what is counted, for Prometheus and for rollouts |
+//! | [`redirect`], [`ports`] | how the pod's traffic comes here, and where to |
 
 pub mod balance;
 pub mod detect;
@@ -17,4 +18,6 @@ pub mod discovery;
 pub mod drain;
 pub mod identity;
 pub mod metrics;
+pub mod ports;
+pub mod redirect;
 pub mod telemetry_rows;

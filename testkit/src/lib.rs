@@ -10,6 +10,7 @@
 //! ([`load::Stats`], [`server::Described`], [`serve::Listening`], ...) and read back what it wrote,
 //! so that tests outside the cluster never pick at text.
 
+mod caller;
 pub mod clock;
 pub mod fault;
 pub mod flags;
@@ -20,5 +21,6 @@ pub mod output;
 pub mod reply;
 pub mod serve;
 pub mod server;
+pub mod shop;
 pub mod stop;
 pub mod tasks;

@@ -6,9 +6,10 @@ use http::{Method, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    caller::Caller,
     fault::{FaultArgs, Faults},
     grpc::Grpc,
-    identity::Identity,
+    identity::{Identity, IdentityArgs},
     reply::{self, Body},
     serve::{self, Answer, Call, ServeArgs},
     tasks::Tasks,
@@ -28,9 +29,12 @@ pub use stream::Received;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Example:\n  testkit server --name web --version v3 --error-ratio 0.05")]
 pub struct ServerArgs {
-    /// Who answers
+    /// The name of the service in answers
+    #[arg(long, env = "TESTKIT_NAME", default_value = "testkit")]
+    pub name: String,
+    /// In which version and pod
     #[command(flatten)]
-    pub identity: Identity,
+    pub identity: IdentityArgs,
     /// Where
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -50,7 +54,7 @@ pub async fn run(args: ServerArgs, stop: CancellationToken) -> Result<(), serve:
     let tasks = Tasks::default();
     let faults = Faults::new(&args.fault, &Tasks::default());
     admin::open(&args.serve, args.admin_port, &faults, &stop).await?;
-    let server = Server::new(args.identity, faults, tasks.clone());
+    let server = Server::new(args.identity.named(&args.name), faults, tasks.clone());
     serve::run(&args.serve, server, &tasks, stop).await
 }
 
@@ -60,7 +64,7 @@ pub struct Server {
     identity: Identity,
     faults: Faults,
     tasks: Tasks,
-    caller: call::Caller,
+    caller: Caller,
     grpc: Grpc,
 }
 
@@ -69,7 +73,7 @@ impl Server {
     #[must_use]
     pub fn new(identity: Identity, faults: Faults, tasks: Tasks) -> Self {
         let grpc = Grpc::new(identity.clone(), faults.clone());
-        Self { identity, faults, tasks, caller: call::Caller::new(), grpc }
+        Self { identity, faults, tasks, caller: Caller::new(), grpc }
     }
 
     async fn route(&self, call: Call) -> Response<Body> {
@@ -93,7 +97,7 @@ impl Server {
             (_, "delay") => delay(rest).await,
             (_, "fail") => fail(call.request.uri()),
             (_, "ws") => websocket::upgrade(call.request, &self.tasks),
-            (_, "call") => self.caller.call(&call.request).await,
+            (_, "call") => call::call(&self.caller, &call.request).await,
             _ => describe::describe(&self.identity, &call),
         }
     }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 
-/// Write config/crd and wire/src/gen from their sources.
+/// Write config/crd, the kinds in config/install and wire/src/gen from their sources.
 ///
 /// Everything it writes is committed, so that building Serin needs neither this tool nor protoc.
 #[derive(Debug, clap::Args)]
@@ -44,30 +44,42 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 /// What has to change so that the generated files are what their sources say.
 fn stale(workspace: &Workspace) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
-    for (folder, files) in
-        [("config/crd", crd::files()?), ("wire/src/gen", wire::files(&workspace.root)?)]
-    {
-        changes.extend(compare(&workspace.root, Path::new(folder), files)?);
+    for folder in [
+        Folder { path: "config/crd", prefix: "", files: crd::files("serin.dev_")? },
+        // Applying config/install alone installs everything, the kinds before the rest.
+        Folder { path: "config/install", prefix: "01-crd-", files: crd::files("01-crd-")? },
+        Folder { path: "wire/src/gen", prefix: "", files: wire::files(&workspace.root)? },
+    ] {
+        changes.extend(folder.compare(&workspace.root)?);
     }
     Ok(changes)
 }
 
-/// A folder holds exactly the files that are generated: what is left over goes.
-fn compare(root: &Path, folder: &Path, files: BTreeMap<String, String>) -> Result<Vec<Change>> {
-    let mut changes = Vec::new();
-    for name in names_in(&root.join(folder))? {
-        if !files.contains_key(&name) {
-            changes.push(Change::Remove(folder.join(name)));
+/// What of a folder is generated: the files that begin with the prefix are these and no others.
+struct Folder {
+    path: &'static str,
+    prefix: &'static str,
+    files: BTreeMap<String, String>,
+}
+
+impl Folder {
+    fn compare(self, root: &Path) -> Result<Vec<Change>> {
+        let folder = Path::new(self.path);
+        let mut changes = Vec::new();
+        for name in names_in(&root.join(folder))? {
+            if name.starts_with(self.prefix) && !self.files.contains_key(&name) {
+                changes.push(Change::Remove(folder.join(name)));
+            }
         }
-    }
-    for (name, wanted) in files {
-        let path = folder.join(name);
-        let held = fs::read_to_string(root.join(&path)).unwrap_or_default();
-        if held != wanted {
-            changes.push(Change::Write(path, wanted));
+        for (name, wanted) in self.files {
+            let path = folder.join(name);
+            let held = fs::read_to_string(root.join(&path)).unwrap_or_default();
+            if held != wanted {
+                changes.push(Change::Write(path, wanted));
+            }
         }
+        Ok(changes)
     }
-    Ok(changes)
 }
 
 fn names_in(folder: &Path) -> Result<Vec<String>> {

@@ -3,23 +3,44 @@
 //! Each subcommand is a module of its own; this file only names them. What runs inside the mesh
 //! does not depend on anything here.
 
-#![expect(clippy::print_stdout, reason = "a command-line tool talks to its user")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its user"
+)]
 
+mod cluster;
 mod codegen;
 mod command;
+mod image;
+mod programs;
 mod progress;
 mod workspace;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use workspace::Workspace;
 
-fn main() -> Result<()> {
-    let args = Xtask::parse();
-    let workspace = Workspace::find(args.cache)?;
-    match args.task {
-        Task::Codegen(args) => codegen::run(&workspace, &args),
+fn main() -> ExitCode {
+    match run(&Xtask::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Xtask) -> Result<()> {
+    let workspace = Workspace::find(args.cache.clone())?;
+    match &args.task {
+        Task::Codegen(args) => codegen::run(&workspace, args),
+        Task::Image(args) => image::run(&workspace, args),
+        Task::Cluster(args) => cluster::run(&workspace, args),
+        Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
     }
 }
 
@@ -38,4 +59,7 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Task {
     Codegen(codegen::Args),
+    Image(image::Args),
+    Cluster(cluster::Args),
+    Kubectl(cluster::KubectlArgs),
 }

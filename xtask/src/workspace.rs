@@ -1,7 +1,7 @@
 //! Where things are: the checkout, its target directory, its version, and the cache beside it.
 //! Nothing here creates a directory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -44,15 +44,15 @@ pub(crate) struct Dependency {
 }
 
 impl Workspace {
-    /// Asks cargo about the checkout this tool was built from.
+    /// Asks cargo about the checkout that the current directory lies in.
     pub(crate) fn find(cache: Option<PathBuf>) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = root.parent().context("xtask lies inside the workspace")?;
-        let metadata = command::read(
-            Command::new("cargo")
-                .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-                .current_dir(root),
-        )?;
+        let metadata = command::read(Command::new("cargo").args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ]))?;
         let metadata: Metadata =
             serde_json::from_str(&metadata).context("failed to read cargo's metadata")?;
         let version = metadata
@@ -62,7 +62,7 @@ impl Workspace {
             .map(|package| package.version.clone())
             .context("cargo does not know the package xtask")?;
         Ok(Self {
-            root: root.to_owned(),
+            root: metadata.workspace_root,
             target: metadata.target_directory,
             version,
             cache: cache.map_or_else(default_cache, Ok)?,
@@ -83,4 +83,5 @@ fn default_cache() -> Result<PathBuf> {
 struct Metadata {
     packages: Vec<Package>,
     target_directory: PathBuf,
+    workspace_root: PathBuf,
 }

@@ -74,7 +74,7 @@ async fn check(
 ) -> bool {
     let server = server_config(server_is, expecting(trusted, B), auth, &[b"serin-h2"]).unwrap();
     let client = client_config(client_is, expecting(trusted, A), &[b"serin-h2"]).unwrap();
-    handshake(server, client).await
+    Box::pin(handshake(server, client)).await
 }
 
 #[tokio::test]

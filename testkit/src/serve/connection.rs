@@ -16,7 +16,7 @@ use crate::reply::Body;
 
 /// How long a connection that was accepted and has said nothing may still bring its first request
 /// after the stop. Without it hyper closes such a connection with the request unread.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+const FIRST_REQUEST: Duration = Duration::from_secs(2);
 /// Room for fast transfers over HTTP/2; hyper's defaults halve them.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;

@@ -10,6 +10,8 @@ use crate::tasks::Tasks;
 
 /// How long accepting rests after an error, such as too many open files.
 const REST: Duration = Duration::from_millis(20);
+/// The longest queue that tokio's listeners ask for; clients that keep coming must not keep it open.
+const QUEUE: usize = 1024;
 
 /// Hands every connection to `handle`, in a task of its own, until `stop`.
 pub(super) async fn accept_until<H, F>(
@@ -42,7 +44,8 @@ pub(super) async fn accept_until<H, F>(
 fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut queued = Vec::new();
     let Ok(listener) = listener.into_std() else { return queued };
-    while let Ok((stream, peer)) = listener.accept() {
+    for _ in 0..QUEUE {
+        let Ok((stream, peer)) = listener.accept() else { break };
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {

@@ -4,3 +4,4 @@
 mod load;
 mod process;
 mod server;
+mod shop;

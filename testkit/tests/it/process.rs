@@ -56,7 +56,10 @@ impl Process {
     pub(crate) async fn stop_listening(&self, address: SocketAddr) {
         self.terminate().await;
         timeout(DEADLINE, async {
-            while TcpStream::connect(address).await.is_ok() {
+            // A SYN that meets the port in the middle of closing is lost, and sent again a second
+            // later: that is no answer, so it is asked anew.
+            let ask = || timeout(Duration::from_millis(50), TcpStream::connect(address));
+            while !matches!(ask().await, Ok(Err(_refused))) {
                 tokio::task::yield_now().await;
             }
         })

@@ -8,9 +8,9 @@ fn changes(held: &[(&str, &str)], wanted: &[(&str, &str)]) -> Vec<Change> {
     for (name, text) in held {
         fs::write(root.path().join("out").join(name), text).unwrap();
     }
-    let wanted =
+    let files =
         wanted.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let changes = compare(root.path(), Path::new("out"), wanted).unwrap();
+    let changes = Folder { path: "out", prefix: "", files }.compare(root.path()).unwrap();
     for change in &changes {
         change.make(root.path()).unwrap();
     }
@@ -41,4 +41,13 @@ fn a_file_whose_source_is_gone_is_removed() {
 #[test]
 fn hidden_files_are_nobodys_business() {
     assert_eq!(changes(&[(".gitkeep", "")], &[]), []);
+}
+
+#[test]
+fn files_without_the_prefix_are_somebody_elses() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("10-roles.yaml"), "").unwrap();
+    fs::write(root.path().join("01-crd-old.yaml"), "").unwrap();
+    let folder = Folder { path: "", prefix: "01-crd-", files: BTreeMap::new() };
+    assert_eq!(folder.compare(root.path()).unwrap(), [Change::Remove("01-crd-old.yaml".into())]);
 }

@@ -21,6 +21,7 @@ pub(super) fn files(root: &Path) -> Result<BTreeMap<String, String>> {
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
+        .build_transport(false)
         .bytes(".")
         .emit_rerun_if_changed(false)
         .out_dir(out.path())

@@ -1,0 +1,53 @@
+//! What is known of a peer.
+
+use model::workload::Workload;
+
+use super::address::{
+    decode_identity, decode_ip, decode_revision, encode_identity, encode_ip, encode_revision, text,
+};
+use crate::{
+    invalid::{At, Invalid},
+    limit, proto,
+};
+
+impl From<&Workload> for proto::Workload {
+    fn from(peer: &Workload) -> Self {
+        Self {
+            ip: encode_ip(peer.address.to_canonical()),
+            pod: text(&peer.pod),
+            namespace: text(&peer.namespace),
+            workload: text(&peer.workload),
+            app: text(&peer.app),
+            version: text(&peer.version),
+            canonical_name: text(&peer.canonical_name),
+            canonical_revision: text(&peer.canonical_revision),
+            revision: encode_revision(peer.revision.as_ref()),
+            service_account: text(&peer.service_account),
+            identity: encode_identity(peer.identity.as_ref()),
+            node: text(&peer.node),
+            zone: text(&peer.zone),
+        }
+    }
+}
+
+impl TryFrom<proto::Workload> for Workload {
+    type Error = Invalid;
+
+    fn try_from(peer: proto::Workload) -> Result<Self, Invalid> {
+        Ok(Self {
+            address: decode_ip(&peer.ip).at("ip")?,
+            pod: limit::name(peer.pod).at("pod")?,
+            namespace: limit::name(peer.namespace).at("namespace")?,
+            workload: limit::name(peer.workload).at("workload")?,
+            app: limit::name(peer.app).at("app")?,
+            version: limit::name(peer.version).at("version")?,
+            canonical_name: limit::name(peer.canonical_name).at("canonical_name")?,
+            canonical_revision: limit::name(peer.canonical_revision).at("canonical_revision")?,
+            revision: decode_revision(peer.revision).at("revision")?,
+            service_account: limit::name(peer.service_account).at("service_account")?,
+            identity: decode_identity(&peer.identity).at("identity")?,
+            node: limit::name(peer.node).at("node")?,
+            zone: limit::name(peer.zone).at("zone")?,
+        })
+    }
+}
