@@ -15,3 +15,6 @@ mod service;
 mod sign;
 mod trust;
 mod workload;
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,6 @@ pub use body::{Encoded, version_of};
     clippy::allow_attributes_without_reason,
     clippy::derive_partial_eq_without_eq,
     clippy::excessive_nesting,
-    clippy::too_many_lines,
     reason = "generated code is not ours to shape"
 )]
 mod proto;
