@@ -1,0 +1,83 @@
+//! Warnings about configuration that the CRDs' own rules cannot see.
+//!
+//! Nothing is refused here: the rules in the CRDs do that, and they hold when the webhook is down.
+
+use api::{canary::CanaryRollout, mesh::MeshInstallation};
+use kube::core::{
+    DynamicObject,
+    admission::{AdmissionResponse, AdmissionReview},
+};
+
+use crate::review::{self, Error};
+
+/// Answers for an object of any kind that is sent here.
+///
+/// # Errors
+/// If the body is not an AdmissionReview.
+pub fn answer(body: &[u8]) -> Result<AdmissionReview<DynamicObject>, Error> {
+    let kind: Kind = serde_json::from_slice(body)?;
+    let response = match kind.request.kind.kind.as_str() {
+        "MeshInstallation" => {
+            let request = review::read::<MeshInstallation>(body)?;
+            let warnings = request.object.as_ref().map(mesh_warnings).unwrap_or_default();
+            warn(AdmissionResponse::from(&request), warnings)
+        }
+        "CanaryRollout" => {
+            let request = review::read::<CanaryRollout>(body)?;
+            let warnings = request.object.as_ref().map(rollout_warnings).unwrap_or_default();
+            warn(AdmissionResponse::from(&request), warnings)
+        }
+        _ => AdmissionResponse::from(&review::read::<k8s_openapi::api::core::v1::Pod>(body)?),
+    };
+    Ok(response.into_review())
+}
+
+fn warn(mut response: AdmissionResponse, warnings: Vec<String>) -> AdmissionResponse {
+    response.warnings = (!warnings.is_empty()).then_some(warnings);
+    response
+}
+
+fn mesh_warnings(mesh: &MeshInstallation) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for cidr in &mesh.spec.network.cidrs {
+        let (address, length) = cidr.split_once('/').unwrap_or((cidr, ""));
+        if address.parse::<std::net::IpAddr>().is_err() || length.parse::<u8>().is_err() {
+            warnings.push(format!(
+                "spec.network.cidrs: {cidr:?} is not a range such as 10.0.0.0/8 and is not used"
+            ));
+        }
+    }
+    if mesh.spec.control_plane.replicas < 2 {
+        warnings.push("spec.controlPlane.replicas: with one replica no new pod joins the mesh while it restarts".to_owned());
+    }
+    let leaf = mesh.spec.ca.leaf_lifetime.0;
+    if leaf >= mesh.spec.ca.root_lifetime.0 {
+        warnings.push("spec.ca.leafLifetime is not shorter than spec.ca.rootLifetime".to_owned());
+    }
+    warnings
+}
+
+fn rollout_warnings(rollout: &CanaryRollout) -> Vec<String> {
+    let spec = &rollout.spec;
+    let mut warnings = Vec::new();
+    if spec.target_ref.api_version != "apps/v1" {
+        let version = &spec.target_ref.api_version;
+        warnings.push(format!(
+            "spec.targetRef.apiVersion: {version:?} is not apps/v1, where Deployments are"
+        ));
+    }
+    if spec.slo.max_error_ratio >= 1.0 {
+        warnings.push("spec.slo.maxErrorRatio of 1 accepts a release that always fails".to_owned());
+    }
+    warnings
+}
+
+#[derive(serde::Deserialize)]
+struct Kind {
+    request: Request,
+}
+
+#[derive(serde::Deserialize)]
+struct Request {
+    kind: kube::core::GroupVersionKind,
+}
