@@ -17,6 +17,8 @@ mod payment;
 pub mod proto;
 mod sequence;
 
+pub(crate) use sequence::Sequence;
+
 use proto::{health::health_server::HealthServer, shop::payment_server::PaymentServer};
 
 /// Answers gRPC requests. Clones share their faults.

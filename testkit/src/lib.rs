@@ -11,11 +11,13 @@
 //! so that tests outside the cluster never pick at text.
 
 mod caller;
+pub mod client;
 pub mod clock;
 pub mod fault;
 pub mod flags;
 pub mod grpc;
 pub mod identity;
+mod link;
 pub mod load;
 pub mod output;
 pub mod reply;
@@ -24,3 +26,4 @@ pub mod server;
 pub mod shop;
 pub mod stop;
 pub mod tasks;
+pub mod tcp;

@@ -6,7 +6,6 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -17,7 +16,6 @@ use crate::{flags, identity::VERSION_HEADER, output, serve, tasks::Tasks};
 mod exchange;
 mod histogram;
 mod lane;
-mod link;
 mod outcome;
 mod pace;
 mod page;
@@ -101,7 +99,7 @@ fn positive(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When the URL names no host, or a port cannot be bound.
 pub async fn run(args: LoadArgs, stop: CancellationToken) -> anyhow::Result<()> {
-    let plan = Arc::new(plan::Plan::new(&args).context("--url")?);
+    let plan = Arc::new(plan::Plan::new(&args).map_err(anyhow::Error::from_boxed)?);
     let tally = tally::Tally::default();
     if let Some(address) = args.serve {
         let listener = serve::listen("stats", address).await?;

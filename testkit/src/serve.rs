@@ -6,11 +6,12 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use clap::Args;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{flags, output, reply::Body, tasks::Tasks};
@@ -53,7 +54,7 @@ pub struct Drained {
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// The ports to serve on; 0 lets the kernel choose
-    #[arg(long = "port", env = "TESTKIT_PORT", default_value = "8080", value_delimiter = ',')]
+    #[arg(long = "port", default_value = "8080", value_delimiter = ',')]
     pub ports: Vec<u16>,
     /// The address to serve on
     #[arg(long, default_value = "0.0.0.0")]
@@ -104,17 +105,40 @@ pub async fn run<A: Answer + Sync>(
     tasks: &Tasks,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let handle = handler(answer, stop.clone());
+    connections("http", args, tasks, stop, handle).await
+}
+
+/// Hands every connection on every port of `args` to `handle` until `stop`, then waits until all
+/// have ended, and all else in `tasks`.
+///
+/// # Errors
+/// When a port cannot be bound, or something accepted outlasted the patience.
+pub async fn connections<H, F>(
+    role: &str,
+    args: &ServeArgs,
+    tasks: &Tasks,
+    stop: CancellationToken,
+    handle: H,
+) -> Result<(), Error>
+where
+    H: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut listeners = Vec::new();
     for port in &args.ports {
-        listeners.push(listen("http", SocketAddr::new(args.bind, *port)).await?);
+        listeners.push(listen(role, SocketAddr::new(args.bind, *port)).await?);
     }
     let ports = Tasks::default();
     for listener in listeners {
-        let handle = handler(answer.clone(), stop.clone());
-        ports.spawn(port::accept_until(listener, stop.clone(), tasks.clone(), handle));
+        let (stop, tasks, handle) = (stop.clone(), tasks.clone(), handle.clone());
+        ports.spawn(port::accept_until(listener, stop, tasks, handle));
     }
     stop.cancelled().await;
-    finish(&ports, tasks, args.patience).await
+    ports.idle().await;
+    let cut = tasks.idle_within(args.patience).await;
+    output::line(&Drained { cut })?;
+    if cut == 0 { Ok(()) } else { Err(Error::Cut(cut)) }
 }
 
 /// Serves `answer` on one more port for as long as the program runs; nothing there is waited for.
@@ -124,37 +148,10 @@ pub fn beside<A: Answer + Sync>(listener: TcpListener, answer: A, stop: &Cancell
     tasks.clone().spawn(port::accept_until(listener, stop.clone(), tasks, handle));
 }
 
-/// Serves raw connections until `stop`, then until the accepted ones have ended.
-///
-/// # Errors
-/// When something accepted outlasted the patience.
-pub async fn connections<H, F>(
-    listener: TcpListener,
-    stop: CancellationToken,
-    patience: Duration,
-    handle: H,
-) -> Result<(), Error>
-where
-    H: Fn(tokio::net::TcpStream, SocketAddr) -> F + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let (ports, tasks) = (Tasks::default(), Tasks::default());
-    ports.spawn(port::accept_until(listener, stop.clone(), tasks.clone(), handle));
-    stop.cancelled().await;
-    finish(&ports, &tasks, patience).await
-}
-
-async fn finish(ports: &Tasks, tasks: &Tasks, patience: Duration) -> Result<(), Error> {
-    ports.idle_within(patience).await;
-    let cut = tasks.idle_within(patience).await;
-    output::line(&Drained { cut })?;
-    if cut == 0 { Ok(()) } else { Err(Error::Cut(cut)) }
-}
-
 fn handler<A: Answer + Sync>(
     answer: A,
     stop: CancellationToken,
-) -> impl Fn(tokio::net::TcpStream, SocketAddr) -> futures::future::BoxFuture<'static, ()> + Send {
+) -> impl Fn(TcpStream, SocketAddr) -> BoxFuture<'static, ()> + Clone + Send {
     move |stream, peer| {
         let serving = connection::serve(stream, peer, answer.clone(), stop.clone());
         Box::pin(serving)

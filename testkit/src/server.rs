@@ -24,6 +24,7 @@ mod websocket;
 
 pub use describe::Described;
 pub use stream::Received;
+pub(crate) use stream::zeros;
 
 /// Flags of `testkit server`.
 #[derive(Args, Clone, Debug)]

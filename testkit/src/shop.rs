@@ -33,6 +33,7 @@ pub use upstream::Broken;
 
 /// Flags of `testkit shop`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Example:\n  testkit shop checkout --payment-url http://payment:8080")]
 pub struct ShopArgs {
     /// Which service to be
     #[command(subcommand)]
@@ -45,10 +46,12 @@ pub enum Role {
     /// What customers talk to: calls catalogue and checkout
     Frontend(FrontendArgs),
     /// Knows what there is
+    #[command(after_help = "Example:\n  testkit shop catalogue --version v2")]
     Catalogue(ServiceArgs),
     /// Sells: calls payment
     Checkout(CheckoutArgs),
     /// Takes the money, over gRPC
+    #[command(after_help = "Example:\n  testkit shop payment --version v3 --error-ratio 0.05")]
     Payment(ServiceArgs),
 }
 

@@ -2,16 +2,16 @@
 
 /// What was heard so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Sequence {
+pub(crate) struct Sequence {
     /// How many beats came.
-    pub(super) heard: u64,
+    pub(crate) heard: u64,
     /// How many of them did not follow the one before.
-    pub(super) gaps: u64,
+    pub(crate) gaps: u64,
     expected: u64,
 }
 
 impl Sequence {
-    pub(super) const fn hear(&mut self, number: u64) {
+    pub(crate) const fn hear(&mut self, number: u64) {
         self.heard += 1;
         if number != self.expected {
             self.gaps += 1;

@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::Full;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     exchange,
-    link::{Link, Sent},
     outcome::{Kind, Outcome},
     pace::Pace,
-    plan::{Plan, Protocol},
+    plan::Plan,
     tally::Tally,
 };
-use crate::reply::chain;
+use crate::{
+    link::{Link, Sent},
+    reply::chain,
+};
 
 /// A lane and the connection it holds.
 pub(super) struct Lane {
     plan: Arc<Plan>,
     tally: Tally,
-    link: Option<Link>,
+    link: Option<Link<Full<Bytes>>>,
 }
 
 impl Lane {
@@ -56,7 +60,7 @@ impl Lane {
             return Outcome::unanswered(Kind::Timeout, after);
         };
         let broken = matches!(outcome.failure, Some((Kind::Truncated | Kind::Closed, _)));
-        if broken || !self.keep_alive() {
+        if broken || !self.plan.keep_alive {
             self.link = None;
         }
         outcome
@@ -81,7 +85,7 @@ impl Lane {
                 Sent::Unsent => {}
             }
         }
-        let opened = Link::open(&self.plan).await;
+        let opened = Link::open(&self.plan.target, self.plan.http2).await;
         let mut link = opened.map_err(|e| Outcome::unanswered(Kind::Connect, chain(&*e)))?;
         self.tally.connected();
         match link.send(self.plan.request()).await {
@@ -93,14 +97,9 @@ impl Lane {
         }
     }
 
-    fn keep<T>(&mut self, link: Link, response: T) -> T {
+    fn keep<T>(&mut self, link: Link<Full<Bytes>>, response: T) -> T {
         self.link = Some(link);
         response
-    }
-
-    fn keep_alive(&self) -> bool {
-        let (Protocol::Http1 { keep_alive } | Protocol::Http2 { keep_alive }) = self.plan.protocol;
-        keep_alive
     }
 }
 

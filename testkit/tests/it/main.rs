@@ -1,7 +1,9 @@
 //! Every server against its client, as processes and over real sockets on ports the kernel chose.
 #![cfg(test)]
 
+mod client;
 mod load;
 mod process;
 mod server;
 mod shop;
+mod tcp;
