@@ -162,7 +162,7 @@ fn exec(workspace: &Workspace, which: &Which, command: &[OsString]) -> Result<()
     let programs = Programs::ensure(workspace)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(
-        std::iter::once(programs.kubernetes.clone()).chain(std::env::split_paths(&path)),
+        std::iter::once(programs.kubernetes).chain(std::env::split_paths(&path)),
     )?;
     let error = network::inside(&plan.first().netns, program)
         .args(arguments)

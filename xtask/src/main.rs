@@ -13,8 +13,10 @@ mod cluster;
 mod codegen;
 mod command;
 mod image;
+mod parallel;
 mod programs;
 mod progress;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ fn run(args: &Xtask) -> Result<()> {
     let workspace = Workspace::find(args.cache.clone())?;
     match &args.task {
         Task::Codegen(args) => codegen::run(&workspace, args),
+        Task::Tidy(args) => tidy::run(&workspace, args),
         Task::Image(args) => image::run(&workspace, args),
         Task::Cluster(args) => cluster::run(&workspace, args),
         Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
@@ -59,6 +62,7 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Task {
     Codegen(codegen::Args),
+    Tidy(tidy::Args),
     Image(image::Args),
     Cluster(cluster::Args),
     Kubectl(cluster::KubectlArgs),

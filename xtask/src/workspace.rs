@@ -1,7 +1,7 @@
 //! Where things are: the checkout, its target directory, its version, and the cache beside it.
 //! Nothing here creates a directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -68,6 +68,24 @@ impl Workspace {
             cache: cache.map_or_else(default_cache, Ok)?,
             packages: metadata.packages,
         })
+    }
+}
+
+impl Package {
+    #[cfg(test)]
+    pub(crate) fn new(name: &str, dependencies: Vec<Dependency>) -> Self {
+        let manifest_path = PathBuf::from(name).join("Cargo.toml");
+        Self { name: name.to_owned(), version: String::new(), manifest_path, dependencies }
+    }
+
+    /// Where the crate lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    }
+
+    /// Where the crate lies in the checkout.
+    pub(crate) fn folder_in(&self, root: &Path) -> &Path {
+        self.folder().strip_prefix(root).unwrap_or_else(|_| self.folder())
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn apply_dns(plan: &Plan, programs: &Programs) -> Result<()> {
     apply(plan, programs, include_str!("../../kubernetes/addons/coredns.yaml"))
 }
 
-/// Applies every manifest in a folder. Some are larger than an annotation may be, hence server side.
+/// Applies every manifest in a folder. Some are larger than an annotation may be, hence server
+/// side.
 pub(super) fn apply_folder(plan: &Plan, programs: &Programs, folder: &Path) -> Result<()> {
     command::quiet(
         kubectl(plan, programs).args(["apply", "--server-side", "--filename"]).arg(folder),

@@ -1,14 +1,14 @@
 //! Puts images on the nodes. An image whose digest a node already holds is not sent again.
 
 use std::path::PathBuf;
-use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use super::node::ctr;
 use super::plan::{Node, Plan};
 use crate::command;
 use crate::image::{self, Image, Part};
+use crate::parallel::{self, Work};
 use crate::progress::step;
 use crate::workspace::Workspace;
 
@@ -25,14 +25,9 @@ pub(super) fn build_and_load(
         images.push(Image::read(archive)?);
     }
     step(&format!("load {} images on {} nodes", images.len(), plan.nodes.len()), || {
-        thread::scope(|scope| {
-            let images = &images;
-            let threads: Vec<_> =
-                plan.nodes.iter().map(|node| scope.spawn(move || load(node, images))).collect();
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().map_err(|_| anyhow!("a thread panicked")).flatten()
-            })
-        })
+        let images = &images;
+        let each = |node| -> Work<'_> { Box::new(move || load(node, images)) };
+        parallel::all(plan.nodes.iter().map(each).collect())
     })
 }
 

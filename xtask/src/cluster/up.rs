@@ -1,15 +1,15 @@
 //! Brings a cluster up. Every step makes only what is missing, so that running it again repairs.
 
 use std::fs;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use super::plan::{Node, Plan};
 use super::{addon, control_plane, load, network, node, pki, remove};
 use crate::command;
-use crate::image;
+use crate::image::{self, Image};
+use crate::parallel::{self, Work};
 use crate::programs::Programs;
 use crate::progress::{Stopwatch, step};
 use crate::workspace::Workspace;
@@ -29,14 +29,10 @@ pub(super) fn run(workspace: &Workspace, plan: &Plan, gateway_api: bool) -> Resu
         network::ensure(plan)
     })?;
     step("start etcd, API server and containerd", || {
-        together(
-            plan,
-            || control_plane::start_api_server(plan, &programs),
-            |node| {
-                node::start_containerd(node)?;
-                load::load(node, &images)
-            },
-        )
+        let api_server: Work<'_> = Box::new(|| control_plane::start_api_server(plan, &programs));
+        let images = &images;
+        let each = |node| -> Work<'_> { Box::new(move || start_containers(node, images)) };
+        parallel::all(std::iter::once(api_server).chain(plan.nodes.iter().map(each)).collect())
     })?;
     step("start controllers, kubelets and kube-proxies", || {
         addon::apply_nodes(plan, &programs)?;
@@ -56,21 +52,9 @@ pub(super) fn run(workspace: &Workspace, plan: &Plan, gateway_api: bool) -> Resu
     Ok(())
 }
 
-/// Runs `first` and, for every node, `each`, all at the same time.
-fn together(
-    plan: &Plan,
-    first: impl FnOnce() -> Result<()> + Send,
-    each: impl Fn(&Node) -> Result<()> + Sync,
-) -> Result<()> {
-    let each = &each;
-    thread::scope(|scope| {
-        let mut running = vec![scope.spawn(first)];
-        running.extend(plan.nodes.iter().map(|node| scope.spawn(move || each(node))));
-        let results: Vec<_> = running.into_iter().map(|thread| thread.join()).collect();
-        results
-            .into_iter()
-            .try_for_each(|result| result.map_err(|_| anyhow!("a thread panicked")).flatten())
-    })
+fn start_containers(node: &Node, images: &[Image]) -> Result<()> {
+    node::start_containerd(node)?;
+    load::load(node, images)
 }
 
 fn wait(plan: &Plan, programs: &Programs) -> Result<()> {
