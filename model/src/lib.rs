@@ -11,9 +11,13 @@
 //! | [`service`], [`route`], [`endpoint`], [`workload`] | a service as its callers see it |
 //! | [`inbound`], [`trust`], [`mesh`] | a workload's own policy, the trust bundle, mesh-wide defaults |
 //! | [`decision`] | the numbered weights of a rollout, which never go back |
+//! | [`rollout`] | the machine that moves a release forward or takes it back |
+//! | [`rows`], [`verdict`] | what callers counted of a release, and whether that is good |
+//! | [`acks`] | who of the live proxies holds what |
 
 #![warn(missing_docs)]
 
+pub mod acks;
 pub mod decision;
 pub mod endpoint;
 pub mod identity;
@@ -23,8 +27,11 @@ pub mod mesh;
 pub mod moment;
 pub mod resource;
 pub mod revision;
+pub mod rollout;
 pub mod route;
+pub mod rows;
 pub mod service;
 pub mod trust;
+pub mod verdict;
 pub mod weight;
 pub mod workload;
