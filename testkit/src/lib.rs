@@ -13,6 +13,7 @@
 mod caller;
 pub mod client;
 pub mod clock;
+pub mod command;
 pub mod fault;
 pub mod flags;
 pub mod grpc;

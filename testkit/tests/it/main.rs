@@ -4,6 +4,7 @@
 mod client;
 mod load;
 mod process;
+mod sample;
 mod server;
 mod shop;
 mod tcp;
