@@ -51,7 +51,7 @@ fn read(file: PathBuf) -> Shape {
 impl Shape {
     /// What becomes of `pod` in this shape's circumstances.
     pub(crate) fn inject(&self, pod: &Value) -> Result<Injection, Refused> {
-        let pod: Pod = serde_json::from_value(pod.clone()).expect("a pod");
+        let pod = typed(pod);
         let config = WebhookConfig {
             honour_istio_labels: self.around.honour_istio_labels,
             ..Default::default()
@@ -75,4 +75,8 @@ impl Shape {
             Ok(Injection::Leave(_)) | Err(_) => None,
         }
     }
+}
+
+fn typed(pod: &Value) -> Pod {
+    serde_json::from_value(pod.clone()).unwrap()
 }
