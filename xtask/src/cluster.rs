@@ -14,21 +14,22 @@ mod pki;
 mod plan;
 mod remove;
 mod status;
+mod target;
 mod up;
+mod which;
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use crate::image::{PROFILE, Part};
-use crate::programs::Programs;
 use crate::workspace::Workspace;
 
-use plan::{Name, Plan};
+pub(crate) use target::Target;
+pub(crate) use which::Which;
 
 /// Run a real Kubernetes of one to three nodes on this machine.
 ///
@@ -50,17 +51,6 @@ pub(crate) struct Args {
     which: Which,
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// Which cluster is meant.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Which {
-    /// The cluster's name: its nodes, namespaces and addresses follow from it.
-    #[arg(long, env = "SERIN_CLUSTER", default_value = "serin", global = true)]
-    name: Name,
-    /// Where clusters keep what they write.
-    #[arg(long, env = "SERIN_STATE", default_value = "/var/lib/serin", global = true)]
-    state: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +106,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let which = &args.which;
     match &args.verb {
         Verb::Up { nodes, no_gateway_api } => {
-            up(workspace, which, *nodes, !no_gateway_api)?;
+            which.bring_up(workspace, *nodes, !no_gateway_api)?;
             println!("Use it:  cargo xtask kubectl get nodes");
             Ok(())
         }
@@ -124,113 +114,26 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
             let parts = if parts.is_empty() && archive.is_empty() { Part::OURS } else { parts };
             load::build_and_load(workspace, &which.running()?, parts, profile, archive)
         }
-        Verb::Exec { command } => exec(workspace, which, command),
+        Verb::Exec { command } => {
+            let (program, arguments) = command.split_first().context("exec needs a command")?;
+            become_command(&Target::running(workspace, which)?, program, arguments)
+        }
         Verb::Kubectl { arguments } => kubectl(workspace, which, arguments),
         Verb::Status => status::show(&which.running()?),
-        Verb::Down => {
-            let _lock = which.lock()?;
-            remove::run(&which.whole()?)
-        }
+        Verb::Down => which.remove(),
     }
 }
 
 /// `cargo xtask kubectl`.
 pub(crate) fn run_kubectl(workspace: &Workspace, args: &KubectlArgs) -> Result<()> {
-    kubectl(workspace, &Which::default_or_named()?, &args.arguments)
-}
-
-fn up(workspace: &Workspace, which: &Which, nodes: Option<u8>, gateway_api: bool) -> Result<()> {
-    packages::ensure()?;
-    let _lock = which.lock()?;
-    let held = which.nodes_held()?;
-    if let (Some(held), Some(wanted)) = (held, nodes)
-        && wanted < held
-    {
-        bail!("cluster {} has {held} nodes; remove it first to have fewer", which.name);
-    }
-    let plan = which.plan(nodes.or(held).unwrap_or(DEFAULT_NODES))?;
-    if remove::is_from_another_boot(&plan)? {
-        remove::run(&which.whole()?)?;
-    }
-    up::run(workspace, &plan, gateway_api)
-}
-
-/// Replaces this process, so that signals, terminal and exit code are the command's own.
-fn exec(workspace: &Workspace, which: &Which, command: &[OsString]) -> Result<()> {
-    let plan = which.running()?;
-    let (program, arguments) = command.split_first().context("exec needs a command")?;
-    let programs = Programs::ensure(workspace)?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(
-        std::iter::once(programs.kubernetes).chain(std::env::split_paths(&path)),
-    )?;
-    let error = network::inside(&plan.first().netns, program)
-        .args(arguments)
-        .env("KUBECONFIG", plan.kubeconfig())
-        .env("PATH", path)
-        .exec();
-    Err(error).context("cannot start nsenter")
+    kubectl(workspace, &Which::usual()?, &args.arguments)
 }
 
 fn kubectl(workspace: &Workspace, which: &Which, arguments: &[OsString]) -> Result<()> {
-    let programs = Programs::ensure(workspace)?;
-    let error = control_plane::kubectl(&which.running()?, &programs).args(arguments).exec();
-    Err(error).context("cannot start nsenter")
+    become_command(&Target::running(workspace, which)?, OsStr::new("kubectl"), arguments)
 }
 
-impl Which {
-    fn default_or_named() -> Result<Self> {
-        #[derive(clap::Parser)]
-        struct Alone {
-            #[command(flatten)]
-            which: Which,
-        }
-        Ok(<Alone as clap::Parser>::try_parse_from(["kubectl"])?.which)
-    }
-
-    fn plan(&self, nodes: u8) -> Result<Plan> {
-        Plan::new(&self.state, &self.name, nodes)
-    }
-
-    /// The plan of the cluster that is up.
-    fn running(&self) -> Result<Plan> {
-        let nodes = self.nodes_held()?.with_context(|| {
-            format!("there is no cluster {}: `cargo xtask cluster up`", self.name)
-        })?;
-        self.plan(nodes)
-    }
-
-    /// A plan that covers whatever an earlier run may have left.
-    fn whole(&self) -> Result<Plan> {
-        self.plan(plan::MAX_NODES)
-    }
-
-    /// How many nodes an earlier run made.
-    fn nodes_held(&self) -> Result<Option<u8>> {
-        let dir = self.plan(1)?.dir;
-        let mut held = None;
-        for number in 1..=plan::MAX_NODES {
-            if dir.join(number.to_string()).exists() {
-                held = Some(number);
-            }
-        }
-        Ok(held)
-    }
-
-    /// Held while the cluster changes, so that two runs do not mix.
-    fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.state)
-            .with_context(|| format!("cannot create {}", self.state.display()))?;
-        let path = lock_path(&self.state, &self.name);
-        let file =
-            File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        file.lock().context("cannot lock the cluster")?;
-        Ok(file)
-    }
+/// Replaces this process, so that signals, terminal and exit code are the command's own.
+fn become_command(target: &Target, program: &OsStr, arguments: &[OsString]) -> Result<()> {
+    Err(target.command(program).args(arguments).exec()).context("cannot start nsenter")
 }
-
-fn lock_path(state: &Path, name: &Name) -> PathBuf {
-    state.join(format!(".{name}.lock"))
-}
-
-const DEFAULT_NODES: u8 = 2;

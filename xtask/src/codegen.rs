@@ -28,17 +28,24 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let stale = stale(workspace)?;
-    if args.check && !stale.is_empty() {
-        let names: Vec<_> =
-            stale.iter().map(|change| change.path().display().to_string()).collect();
-        bail!("out of date, run `cargo xtask codegen`: {}", names.join(", "));
+    if args.check {
+        return check(workspace);
     }
-    for change in &stale {
+    for change in stale(workspace)? {
         println!("  {change}");
         change.make(&workspace.root)?;
     }
     Ok(())
+}
+
+/// Fails if a generated file is not what its source says, and names it.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let stale = stale(workspace)?;
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = stale.iter().map(|change| change.path().display().to_string()).collect();
+    bail!("out of date, run `cargo xtask codegen`: {}", names.join(", "))
 }
 
 /// What has to change so that the generated files are what their sources say.

@@ -9,13 +9,18 @@
     reason = "a command-line tool talks to its user"
 )]
 
+mod check;
+mod ci;
 mod cluster;
 mod codegen;
 mod command;
+mod e2e;
 mod image;
 mod parallel;
 mod programs;
 mod progress;
+mod tally;
+mod test;
 mod tidy;
 mod workspace;
 
@@ -39,10 +44,14 @@ fn main() -> ExitCode {
 fn run(args: &Xtask) -> Result<()> {
     let workspace = Workspace::find(args.cache.clone())?;
     match &args.task {
+        Task::Check(args) => check::run(&workspace, args),
+        Task::Test(args) => test::run(&workspace, args),
+        Task::Ci(args) => ci::run(&workspace, args),
         Task::Codegen(args) => codegen::run(&workspace, args),
         Task::Tidy(args) => tidy::run(&workspace, args),
         Task::Image(args) => image::run(&workspace, args),
         Task::Cluster(args) => cluster::run(&workspace, args),
+        Task::E2e(args) => e2e::run(&workspace, args),
         Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
     }
 }
@@ -61,9 +70,13 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Check(check::Args),
+    Test(test::Args),
+    Ci(ci::Args),
     Codegen(codegen::Args),
     Tidy(tidy::Args),
     Image(image::Args),
     Cluster(cluster::Args),
+    E2e(e2e::Args),
     Kubectl(cluster::KubectlArgs),
 }

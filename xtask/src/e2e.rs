@@ -1,0 +1,121 @@
+//! `e2e`: the story a user reads in the README, told to a real cluster.
+//!
+//! The tests are ordinary test programs of the `e2e` crate. They are built here, outside, and run
+//! inside the cluster's network, from which nothing else can be reached.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use serde::Deserialize;
+
+use crate::check::cargo;
+use crate::cluster::{Target, Which};
+use crate::command;
+use crate::image::{PROFILE, Part};
+use crate::progress::step;
+use crate::tally::{self, Tally};
+use crate::workspace::Workspace;
+
+/// Run the end-to-end tests on a real cluster.
+///
+/// Without --kubeconfig a cluster named e2e is brought up, loaded with freshly built images, and
+/// removed at the end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask e2e                              all of them, on a cluster of their own
+  cargo xtask e2e rollback                     those whose names hold this
+  cargo xtask e2e --name serin --keep          on the cluster that is up, which stays up
+  cargo xtask e2e --kubeconfig ~/.kube/config  on kind, k3d or a real cluster; bring the images there
+                                               first, as `cargo xtask image --help` says")]
+pub(crate) struct Args {
+    /// Only the tests whose names hold one of these.
+    filters: Vec<String>,
+    /// Use this cluster instead of one of our own.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The name of our own cluster.
+    #[arg(long, default_value = "e2e", conflicts_with = "kubeconfig")]
+    name: String,
+    /// Leave our own cluster up at the end.
+    #[arg(long)]
+    keep: bool,
+    /// The cargo profile of the images.
+    #[arg(long, default_value = PROFILE)]
+    profile: String,
+}
+
+impl Args {
+    /// All tests, on a cluster that nobody else uses.
+    pub(crate) fn for_ci() -> Result<Self> {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            args: Args,
+        }
+        Ok(<Alone as clap::Parser>::try_parse_from(["e2e", "--name", "ci"])?.args)
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let tally = count(workspace, args)?;
+    println!("{tally}");
+    if tally.failed > 0 { bail!("{} tests failed", tally.failed) } else { Ok(()) }
+}
+
+/// Runs the tests and counts them.
+pub(crate) fn count(workspace: &Workspace, args: &Args) -> Result<Tally> {
+    let programs = step("build the e2e tests", || build(workspace))?;
+    match &args.kubeconfig {
+        Some(kubeconfig) => run_all(&Target::elsewhere(kubeconfig)?, &programs, &args.filters),
+        None => on_our_own(workspace, args, &programs),
+    }
+}
+
+fn on_our_own(workspace: &Workspace, args: &Args, programs: &[PathBuf]) -> Result<Tally> {
+    let which = Which::named(&args.name)?;
+    let target = Target::bring_up(workspace, &which, PARTS, &args.profile);
+    let result = target.and_then(|target| run_all(&target, programs, &args.filters));
+    if !args.keep {
+        which.remove()?;
+    }
+    result
+}
+
+fn run_all(target: &Target, programs: &[PathBuf], filters: &[String]) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for program in programs {
+        // One after the other: they share a cluster, and say how long things take.
+        let mut tests = target.command(program);
+        tally += tally::run(tests.arg("--test-threads=1").args(filters))?;
+    }
+    Ok(tally)
+}
+
+/// Builds the test programs of the e2e crate and says where they are.
+fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let messages = command::read(cargo(workspace).args([
+        "test",
+        "--package",
+        "e2e",
+        "--no-run",
+        "--message-format",
+        "json-render-diagnostics",
+    ]))?;
+    let programs: Vec<_> = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable)
+        .collect();
+    if programs.is_empty() {
+        bail!("the e2e crate has no tests");
+    }
+    Ok(programs)
+}
+
+/// What cargo prints for each thing it has built.
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
+}
+
+/// What the tests need on the nodes.
+const PARTS: &[Part] = &[Part::Operator, Part::Control, Part::Webhook, Part::Proxy, Part::Testkit];
