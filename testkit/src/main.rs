@@ -9,5 +9,6 @@ use testkit::{command::Cli, stop};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let stop = stop::on_signal()?;
-    Cli::parse().command.run(stop).await
+    // As big as the biggest of all that it may be.
+    Box::pin(Cli::parse().command.run(stop)).await
 }
