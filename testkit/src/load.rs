@@ -43,6 +43,9 @@ pub struct LoadArgs {
     /// How long; without it until SIGTERM
     #[arg(long, value_parser = flags::duration)]
     pub duration: Option<Duration>,
+    /// Wait up to this long for a first good answer before the first request that counts
+    #[arg(long, value_parser = flags::duration)]
+    pub wait: Option<Duration>,
     /// End when standard input does
     #[arg(long)]
     pub until_stdin_closes: bool,
@@ -86,6 +89,8 @@ pub struct CarryArgs {
     pub no_keepalive: bool,
 }
 
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
@@ -108,6 +113,10 @@ pub async fn run(args: LoadArgs, stop: CancellationToken) -> anyhow::Result<()> 
     if args.until_stdin_closes {
         cancel_when_stdin_closes(stop.clone());
     }
+    if let Some(patience) = args.wait {
+        wait_for_an_answer(&plan, patience, &stop).await?;
+        tally.reset();
+    }
     if !args.quiet {
         Tasks::default().spawn(print_every_second(tally.clone(), stop.clone()));
     }
@@ -121,6 +130,28 @@ pub async fn run(args: LoadArgs, stop: CancellationToken) -> anyhow::Result<()> 
     stop.cancel();
     output::line(&tally.stats())?;
     Ok(())
+}
+
+/// Asks on connections of its own, counted nowhere, until the answer is good.
+async fn wait_for_an_answer(
+    plan: &Arc<plan::Plan>,
+    patience: Duration,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut last = String::new();
+    let answered = async {
+        let mut lane = lane::Lane::new(Arc::clone(plan), tally::Tally::default());
+        while let Some((_, why)) = lane.request().await.failure {
+            last = why;
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(()),
+        () = answered => Ok(()),
+        () = tokio::time::sleep(patience) => anyhow::bail!("no good answer in {patience:?}: {last}"),
+    }
 }
 
 /// Reads in a thread of its own: a read of standard input cannot be given up.

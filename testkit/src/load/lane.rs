@@ -52,7 +52,8 @@ impl Lane {
         }
     }
 
-    async fn request(&mut self) -> Outcome {
+    /// Sends one request now.
+    pub(super) async fn request(&mut self) -> Outcome {
         let Ok(outcome) = timeout(self.plan.timeout, self.exchange()).await else {
             // An answer that may still come must not be taken for the next one's.
             self.link = None;

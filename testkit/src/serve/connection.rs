@@ -57,6 +57,12 @@ pub(super) async fn serve<A: Answer + Sync>(
         _ended = connection.as_mut() => return,
         () = stop.cancelled() => {}
     }
+    // What has arrived is read first: yielding lets the runtime hear of it.
+    tokio::select! {
+        biased;
+        _ended = connection.as_mut() => return,
+        () = tokio::task::yield_now() => {}
+    }
     tokio::select! {
         biased;
         _ended = connection.as_mut() => return,

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use testkit::{
     load::{Second, Stats},
     serve::Listening,
+    server::admin::State,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -92,8 +93,8 @@ async fn an_error_status_is_a_failure_with_its_version_and_time() {
 
 #[tokio::test]
 async fn nobody_there_is_a_failure_to_connect() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let stats = half_a_second(free, &[]).await;
+    // A port that the kernel gives to nobody who does not ask for it.
+    let stats = half_a_second(SocketAddr::from(([127, 0, 0, 1], 1)), &[]).await;
     assert_eq!((stats.failed, stats.by_failure["connect"], stats.connections), (100, 100, 0));
     assert_eq!(stats.version("none").failed, 100);
 }
@@ -158,6 +159,33 @@ async fn the_counts_can_be_read_and_reset_while_it_runs() {
 }
 
 #[tokio::test]
+async fn what_fails_before_the_first_good_answer_is_not_counted_when_told_to_wait() {
+    // The admin port is announced first.
+    let (mut server, admin) = server(&["--admin-port", "0", "--error-ratio", "1"]).await;
+    let address = server.next::<Listening>().await.listening;
+    let url = format!("http://{address}/");
+    let args = ["load", "--quiet", "--url", &url, "--wait", "30s", "--rate", "100"];
+    let args = [&args[..], &["--duration", "200ms", "--serve", "127.0.0.1:0"]].concat();
+    let mut load = Process::start(&args);
+    load.next::<Listening>().await;
+    let mut state: State = ask(admin, "GET /").await;
+    while state.requests == 0 {
+        state = ask(admin, "GET /").await;
+    }
+    let _: State = ask(admin, "POST /admin/error-ratio\n0").await;
+    let stats: Stats = load.next().await;
+    assert_eq!((stats.total, stats.failed), (20, 0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn waiting_in_vain_is_an_error() {
+    let (_server, address) = server(&["--error-ratio", "1"]).await;
+    let url = format!("http://{address}/");
+    let load = Process::start(&["load", "--quiet", "--url", &url, "--wait", "200ms"]);
+    assert_eq!(load.exit_code().await, 1);
+}
+
+#[tokio::test]
 async fn a_generator_told_to_stop_prints_its_summary() {
     let (_server, address) = server(&[]).await;
     let url = format!("http://{address}/");
@@ -170,9 +198,13 @@ async fn a_generator_told_to_stop_prints_its_summary() {
     assert_eq!(load.exit_code().await, 0);
 }
 
+/// One request, `METHOD PATH` and maybe a body on a second line, for JSON.
 async fn ask<T: DeserializeOwned>(page: SocketAddr, what: &str) -> T {
     let mut stream = TcpStream::connect(page).await.unwrap();
-    let request = format!("{what} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    let (what, body) = what.split_once('\n').unwrap_or((what, ""));
+    let length = body.len();
+    let head = format!("{what} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n");
+    let request = format!("{head}content-length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
