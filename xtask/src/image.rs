@@ -3,6 +3,7 @@
 
 mod archive;
 mod closure;
+mod debian;
 mod layer;
 mod part;
 
@@ -37,8 +38,8 @@ On another cluster (`--kubeconfig` of `e2e` and `demo`), make the images and bri
 and so on for each image. From a registry of your own, name it in the MeshInstallation and in
 config/install/ where they name serin.dev/.")]
 pub(crate) struct Args {
-    /// What to make: operator, control, webhook, proxy, testkit; and for the local cluster pause,
-    /// coredns, busybox. Without any: all of Serin's own.
+    /// What to make: operator, control, webhook, proxy, testkit; and for clusters pause,
+    /// coredns, busybox, prometheus, mariadb. Without any: all of Serin's own.
     parts: Vec<Part>,
     /// The cargo profile to build with.
     #[arg(long, default_value = PROFILE)]

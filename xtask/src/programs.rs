@@ -149,7 +149,7 @@ fn gateway_api(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 /// Fills a directory of the cache; what is there is complete, because it is renamed into place.
-fn into_cache(
+pub(crate) fn into_cache(
     finished: &Path,
     name: &str,
     fill: impl FnOnce(&Path) -> Result<()>,

@@ -5,17 +5,23 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::command;
 
-/// The loader and libraries of a program; none for a static one.
-pub(super) fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+/// The loader and libraries of a program; none for a static one. They are looked for in `folders`
+/// before the places where this machine keeps them.
+pub(super) fn libraries(program: &Path, folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     // ldd fails on static programs, and says so in a way that differs between machines.
     if !is_dynamic(program)? {
         return Ok(Vec::new());
     }
-    Ok(parse(&command::read(Command::new("ldd").arg(program))?))
+    let path = std::env::join_paths(folders)?;
+    let answer = command::read(Command::new("ldd").arg(program).env("LD_LIBRARY_PATH", path))?;
+    if answer.contains("not found") {
+        bail!("{} needs a library that is not here:\n{answer}", program.display());
+    }
+    Ok(parse(&answer))
 }
 
 /// Whether the program names a loader: a PT_INTERP segment, whose text always ends in the name of

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::closure;
+use super::debian::Packages;
 use super::layer::Contents;
 use crate::command;
 use crate::programs::Programs;
@@ -23,6 +24,8 @@ pub(crate) enum Part {
     Pause,
     Coredns,
     Busybox,
+    Prometheus,
+    Mariadb,
 }
 
 impl Part {
@@ -50,7 +53,7 @@ impl Part {
             Self::Webhook => Some("webhook"),
             Self::Proxy => Some("proxy"),
             Self::Testkit => Some("testkit"),
-            Self::Pause | Self::Coredns | Self::Busybox => None,
+            Self::Pause | Self::Coredns | Self::Busybox | Self::Prometheus | Self::Mariadb => None,
         }
     }
 
@@ -71,6 +74,8 @@ impl Part {
                 program(&programs.coredns.join("coredns"), None)
             }
             Self::Busybox => busybox(),
+            Self::Prometheus => prometheus(workspace),
+            Self::Mariadb => mariadb(workspace),
             Self::Operator | Self::Control | Self::Webhook | Self::Proxy | Self::Testkit => {
                 let file = workspace.target.join(directory(profile)).join(self.name());
                 program(&file, Some(NONROOT))
@@ -88,6 +93,8 @@ impl Part {
             Self::Pause => "pause",
             Self::Coredns => "coredns",
             Self::Busybox => "busybox",
+            Self::Prometheus => "prometheus",
+            Self::Mariadb => "mariadb",
         }
     }
 }
@@ -112,7 +119,7 @@ fn program(file: &Path, user: Option<u32>) -> Result<Contents> {
     contents.user = user;
     contents.environment.push("PATH=/usr/local/bin".to_owned());
     contents.copy(file, path)?;
-    for library in closure::libraries(file)? {
+    for library in closure::libraries(file, &[])? {
         contents.copy(&library, &library)?;
     }
     system_files(&mut contents)?;
@@ -169,6 +176,32 @@ fn busybox() -> Result<Contents> {
             contents.link(format!("/bin/{applet}"), "busybox");
         }
     }
+    system_files(&mut contents)?;
+    Ok(contents)
+}
+
+/// Debian's Prometheus, told everything by its arguments.
+fn prometheus(workspace: &Workspace) -> Result<Contents> {
+    let packages = Packages::unpack(workspace, &["prometheus"])?;
+    let mut contents = Contents::of("/usr/bin/prometheus");
+    contents.user = Some(NONROOT);
+    packages.add_program("/usr/bin/prometheus", &mut contents)?;
+    system_files(&mut contents)?;
+    Ok(contents)
+}
+
+/// Debian's MariaDB, which speaks before its clients do. Anybody may log in, without a password.
+fn mariadb(workspace: &Workspace) -> Result<Contents> {
+    let packages = Packages::unpack(workspace, &["mariadb-server-core", "mariadb-client-core"])?;
+    let mut contents = Contents::of("/usr/sbin/mariadbd");
+    contents.entrypoint.extend(
+        ["--no-defaults", "--skip-grant-tables", "--datadir=/tmp", "--socket=/tmp/mariadb.sock"]
+            .map(str::to_owned),
+    );
+    contents.user = Some(NONROOT);
+    packages.add_program("/usr/sbin/mariadbd", &mut contents)?;
+    packages.add_program("/usr/bin/mariadb", &mut contents)?;
+    packages.add_folder("/usr/share/mysql", &mut contents)?;
     system_files(&mut contents)?;
     Ok(contents)
 }
