@@ -9,9 +9,10 @@ use std::{fmt, io};
 use clap::Args;
 use ipnet::IpNet;
 
-pub use self::loopback::Ipv6;
 use self::rules::Table;
+pub use self::{list::List, loopback::Ipv6};
 
+mod list;
 mod loopback;
 mod netlink;
 mod rules;
@@ -21,17 +22,17 @@ mod socket;
 #[derive(Args, Clone, Debug, Default, Eq, PartialEq)]
 pub struct Options {
     /// Ports of the pod that peers reach without the proxy.
-    #[arg(long, env = "SERIN_EXCLUDE_INBOUND_PORTS", value_delimiter = ',', value_name = "PORTS")]
-    pub exclude_inbound_ports: Vec<u16>,
+    #[arg(long, default_value_t, env = "SERIN_EXCLUDE_INBOUND_PORTS", value_name = "PORTS")]
+    pub exclude_inbound_ports: List<u16>,
     /// Ports that the pod reaches without the proxy, wherever they are.
-    #[arg(long, env = "SERIN_EXCLUDE_OUTBOUND_PORTS", value_delimiter = ',', value_name = "PORTS")]
-    pub exclude_outbound_ports: Vec<u16>,
+    #[arg(long, default_value_t, env = "SERIN_EXCLUDE_OUTBOUND_PORTS", value_name = "PORTS")]
+    pub exclude_outbound_ports: List<u16>,
     /// Networks that the pod reaches without the proxy, such as 169.254.169.254/32.
-    #[arg(long, env = "SERIN_EXCLUDE_OUTBOUND_CIDRS", value_delimiter = ',', value_name = "CIDRS")]
-    pub exclude_outbound_cidrs: Vec<IpNet>,
+    #[arg(long, default_value_t, env = "SERIN_EXCLUDE_OUTBOUND_CIDRS", value_name = "CIDRS")]
+    pub exclude_outbound_cidrs: List<IpNet>,
     /// Users of the pod whose connections do not go through the proxy.
-    #[arg(long, env = "SERIN_EXCLUDE_UIDS", value_delimiter = ',', value_name = "UIDS")]
-    pub exclude_uids: Vec<u32>,
+    #[arg(long, default_value_t, env = "SERIN_EXCLUDE_UIDS", value_name = "UIDS")]
+    pub exclude_uids: List<u32>,
     /// The user that the proxy runs as.
     #[arg(long, env = "SERIN_PROXY_UID", default_value_t = PROXY_UID, value_name = "UID")]
     pub proxy_uid: u32,

@@ -88,11 +88,12 @@ fn outbound(options: &Options) -> Vec<Rule> {
     rules.extend(unproxied_ports(options).map(|port| leave([proxy, to_port(port)])));
     rules.extend(LOOPBACK.map(|loopback| redirect(own_address(loopback), ports::INBOUND)));
     rules.push(leave([proxy]));
-    rules.extend(options.exclude_uids.iter().map(|uid| leave([Match::User(*uid)])));
+    rules.extend(options.exclude_uids.0.iter().map(|uid| leave([Match::User(*uid)])));
     rules.extend(LOOPBACK.map(|loopback| leave([Match::To(loopback)])));
-    rules.extend(options.exclude_outbound_ports.iter().map(|port| leave([to_port(*port)])));
-    rules
-        .extend(options.exclude_outbound_cidrs.iter().map(|cidr| leave([Match::To(cidr.trunc())])));
+    rules.extend(options.exclude_outbound_ports.0.iter().map(|port| leave([to_port(*port)])));
+    rules.extend(
+        options.exclude_outbound_cidrs.0.iter().map(|cidr| leave([Match::To(cidr.trunc())])),
+    );
     rules.push(redirect([Match::Tcp], ports::OUTBOUND));
     rules
 }
@@ -101,7 +102,7 @@ fn outbound(options: &Options) -> Vec<Rule> {
 /// so that from elsewhere they are closed, rather than reached through the proxy.
 fn unproxied_ports(options: &Options) -> impl Iterator<Item = u16> {
     let own = [ports::POD_ADMIN, ports::LOCAL_ADMIN, ports::OUTBOUND];
-    own.into_iter().chain(options.exclude_inbound_ports.iter().copied())
+    own.into_iter().chain(options.exclude_inbound_ports.0.iter().copied())
 }
 
 fn leave(matches: impl Into<Vec<Match>>) -> Rule {

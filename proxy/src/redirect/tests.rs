@@ -44,10 +44,10 @@ table inet serin {
 }
 ";
     let rules = dry_run(Options {
-        exclude_inbound_ports: vec![9090],
-        exclude_outbound_ports: vec![3306],
-        exclude_outbound_cidrs: vec!["169.254.0.0/16".parse().unwrap()],
-        exclude_uids: vec![0],
+        exclude_inbound_ports: List(vec![9090]),
+        exclude_outbound_ports: List(vec![3306]),
+        exclude_outbound_cidrs: List(vec!["169.254.0.0/16".parse().unwrap()]),
+        exclude_uids: List(vec![0]),
         ..Options::default()
     });
     assert_eq!(rules, expected);
@@ -55,7 +55,7 @@ table inet serin {
 
 #[test]
 fn a_network_is_excluded_however_its_host_bits_are_set() {
-    let exclude_outbound_cidrs = vec!["10.1.2.3/8".parse().unwrap()];
+    let exclude_outbound_cidrs = "10.1.2.3/8".parse().unwrap();
     let rules = dry_run(Options { exclude_outbound_cidrs, ..Options::default() });
     assert!(rules.contains("ip daddr 10.0.0.0/8 accept"));
 }
@@ -68,4 +68,11 @@ fn a_refusal_says_what_to_do() {
     };
     assert!(refused(EPERM).to_string().contains("needs the capability NET_ADMIN"));
     assert!(refused(EOPNOTSUPP).to_string().contains("needs nf_tables"));
+}
+
+#[test]
+fn an_empty_list_excludes_nothing() {
+    assert_eq!("".parse(), Ok(List::<u16>::default()));
+    assert_eq!("80, 443,".parse(), Ok(List(vec![80_u16, 443])));
+    assert!("80;443".parse::<List<u16>>().is_err());
 }

@@ -1,7 +1,7 @@
 //! Claims about where connections end up once a pod is redirected, each for IPv4 and IPv6, with stand-ins for the
 //! proxy's listeners and the application that say who they are.
 
-use proxy::redirect::{Done, Ipv6, Options, PROXY_UID, run};
+use proxy::redirect::{Done, Ipv6, List, Options, PROXY_UID, run};
 
 use crate::namespace::{Agent, FAR, POD, Pod, answer, in_pod, ip};
 
@@ -58,7 +58,7 @@ fn the_pod_facing_admin_port_is_met_directly() {
 
 #[test]
 fn ports_of_the_pod_that_are_excluded_are_met_directly() {
-    let options = Options { exclude_inbound_ports: vec![9999, 8080], ..options() };
+    let options = Options { exclude_inbound_ports: List(vec![9999, 8080]), ..options() };
     claim("ports_of_the_pod_that_are_excluded_are_met_directly", &options, |pod, peer| {
         reaches(peer, "application", POD, 8080);
         reaches(&mut pod.user(PROXY_UID), "application", POD, 8080);
@@ -125,7 +125,7 @@ fn the_application_talks_to_itself_on_the_loopback_addresses() {
 
 #[test]
 fn ports_elsewhere_that_are_excluded_are_reached_directly() {
-    let options = Options { exclude_outbound_ports: vec![7000], ..options() };
+    let options = Options { exclude_outbound_ports: List(vec![7000]), ..options() };
     claim("ports_elsewhere_that_are_excluded_are_reached_directly", &options, |pod, _| {
         let mut application = pod.user(APPLICATION);
         reaches(&mut application, "peer", FAR, 7000);
@@ -136,7 +136,7 @@ fn ports_elsewhere_that_are_excluded_are_reached_directly() {
 #[test]
 fn networks_that_are_excluded_are_reached_directly() {
     let cidrs = ["198.51.100.77/24", "2001:db8:99::/48"].map(|cidr| cidr.parse().unwrap());
-    let options = Options { exclude_outbound_cidrs: cidrs.to_vec(), ..options() };
+    let options = Options { exclude_outbound_cidrs: List(cidrs.to_vec()), ..options() };
     claim("networks_that_are_excluded_are_reached_directly", &options, |pod, _| {
         let mut application = pod.user(APPLICATION);
         reaches(&mut application, "peer", FAR, 7000);
@@ -146,7 +146,7 @@ fn networks_that_are_excluded_are_reached_directly() {
 
 #[test]
 fn users_that_are_excluded_go_where_they_want() {
-    let options = Options { exclude_uids: vec![4711], ..options() };
+    let options = Options { exclude_uids: List(vec![4711]), ..options() };
     claim("users_that_are_excluded_go_where_they_want", &options, |pod, _| {
         reaches(&mut pod.user(4711), "peer", FAR, 7000);
         reaches(&mut pod.user(APPLICATION), "outbound", FAR, 7000);
@@ -155,7 +155,7 @@ fn users_that_are_excluded_go_where_they_want() {
 
 #[test]
 fn running_again_replaces_all_that_was_there() {
-    let before = Options { exclude_outbound_ports: vec![7000], ..options() };
+    let before = Options { exclude_outbound_ports: List(vec![7000]), ..options() };
     claim("running_again_replaces_all_that_was_there", &before, |pod, _| {
         run(&options()).unwrap();
         run(&options()).unwrap();
