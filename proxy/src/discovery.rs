@@ -7,14 +7,25 @@
 use std::{sync::Arc, time::Duration};
 
 use model::{key::Key, resource::Resource};
+use runtime::{readiness::Readiness, telemetry};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::store::Store;
+use self::{metrics::Metrics, store::Store};
 
+mod client;
 mod for_tests;
+mod metrics;
+mod session;
 mod store;
+mod table;
+#[cfg(test)]
+mod tests;
 
-pub use self::for_tests::TestFeed;
+pub use self::{
+    client::{Client, Proxy},
+    for_tests::TestFeed,
+    table::Line,
+};
 
 /// What is known under a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,17 +42,39 @@ pub enum Answer {
 #[derive(Clone, Debug)]
 pub struct Discovery {
     store: Arc<Store>,
-    demand: mpsc::Sender<Demand>,
+    commands: mpsc::Sender<Command>,
 }
 
-/// A key that is not held yet, and who waits for it.
+/// What the writing task is asked to do.
 #[derive(Debug)]
-struct Demand {
-    key: Key,
-    answer: oneshot::Sender<Answer>,
+enum Command {
+    /// Find out what is under a key that is not held yet.
+    LookUp { key: Key, answer: oneshot::Sender<Answer> },
+    /// Say what is subscribed to.
+    Show(oneshot::Sender<Vec<Line>>),
 }
 
 impl Discovery {
+    /// A handle that holds nothing yet, and the task that keeps it current. The process is not ready before the
+    /// proxy's own policy and the roots are held.
+    #[must_use]
+    pub fn new(
+        proxy: Proxy,
+        readiness: &Readiness,
+        metrics: &telemetry::Metrics,
+    ) -> (Self, Client) {
+        let store = Arc::new(Store::new());
+        let (commands, obeyed) = mpsc::channel(COMMANDS);
+        let own = Metrics::default();
+        own.register(metrics);
+        let awaited = vec![
+            (Key::Inbound, readiness.token("inbound policy")),
+            (Key::Trust, readiness.token("trust bundle")),
+        ];
+        let client = Client::new(proxy, Arc::clone(&store), obeyed, own, awaited);
+        (Self { store, commands }, client)
+    }
+
     /// What is held under `key` now; nothing if it was never asked for or never answered.
     ///
     /// A service is held only once the endpoints it names are, so a route never leads where nothing is known.
@@ -61,7 +94,7 @@ impl Discovery {
         }
         let asked = async {
             let (answer, answered) = oneshot::channel();
-            self.demand.send(Demand { key, answer }).await.ok()?;
+            self.commands.send(Command::LookUp { key, answer }).await.ok()?;
             answered.await.ok()
         };
         let in_time = tokio::time::timeout(LOOK_UP_LIMIT, asked).await;
@@ -82,6 +115,15 @@ impl Discovery {
         self.store.changed()
     }
 
+    /// Every subscription, for people; nothing if the task that knows is gone.
+    pub async fn show(&self) -> Vec<Line> {
+        let (lines, shown) = oneshot::channel();
+        if self.commands.send(Command::Show(lines)).await.is_err() {
+            return Vec::new();
+        }
+        shown.await.unwrap_or_default()
+    }
+
     /// A handle over `resources` alone, with no control plane, and the hand that changes them.
     #[must_use]
     pub fn for_tests(resources: impl IntoIterator<Item = (Key, Resource)>) -> (Self, TestFeed) {
@@ -93,4 +135,4 @@ impl Discovery {
 pub const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
 
 /// Questions that may stand before those who ask wait for room.
-const DEMANDS: usize = 1024;
+const COMMANDS: usize = 1024;

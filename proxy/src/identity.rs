@@ -5,8 +5,23 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use model::{identity::SpiffeId, trust::Trust};
+use runtime::tls::Credentials;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+
+mod authority;
+mod leaf;
+mod metrics;
+mod renewal;
+mod roots;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    authority::{Authority, Control, Error, Signing},
+    renewal::Renewal,
+    roots::{Error as RootsError, Roots},
+};
 
 /// A handle on the material in use, shared by all workers.
 #[derive(Clone, Debug)]
@@ -18,6 +33,7 @@ pub struct Identity {
 struct Inner {
     material: ArcSwapOption<Material>,
     generation: watch::Sender<u64>,
+    wanted: Notify,
 }
 
 /// What a TLS configuration is built from.
@@ -39,7 +55,7 @@ impl Identity {
     #[must_use]
     pub fn empty() -> Self {
         let (material, generation) = (ArcSwapOption::empty(), watch::Sender::new(0));
-        Self { inner: Arc::new(Inner { material, generation }) }
+        Self { inner: Arc::new(Inner { material, generation, wanted: Notify::new() }) }
     }
 
     /// The material in use; nothing until the first certificate was signed.
@@ -52,6 +68,11 @@ impl Identity {
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.inner.generation.subscribe()
+    }
+
+    /// Asks for a new certificate, for whoever finds that the present one is not accepted.
+    pub fn renew(&self) {
+        self.inner.wanted.notify_one();
     }
 
     /// A handle over a certificate that a test made.
@@ -80,6 +101,14 @@ impl Identity {
             let material = Material { id, chain, key, trust, generation: *generation };
             self.inner.material.store(Some(Arc::new(material)));
         });
+    }
+}
+
+impl Material {
+    /// Chain and key, to open connections with.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        Credentials { chain: self.chain.clone(), key: self.key.clone_key() }
     }
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use model::{key::Key, resource::Resource};
 use tokio::sync::mpsc;
 
-use super::{Answer, DEMANDS, Demand, Discovery, store::Store};
+use super::{Answer, COMMANDS, Command, Discovery, store::Store};
 
 /// The hand that changes what a test's [`Discovery`] holds. Look-ups of what it does not hold stay unanswered
 /// until their limit if it is gone or [`TestFeed::answer_next`] is not called.
 #[derive(Debug)]
 pub struct TestFeed {
     store: Arc<Store>,
-    demands: mpsc::Receiver<Demand>,
+    commands: mpsc::Receiver<Command>,
 }
 
 impl TestFeed {
@@ -33,7 +33,12 @@ impl TestFeed {
 
     /// Waits for the next look-up of something not held and answers it; says for which key.
     pub async fn answer_next(&mut self, answer: Answer) -> Option<Key> {
-        let Demand { key, answer: waiting } = self.demands.recv().await?;
+        let (key, waiting) = loop {
+            match self.commands.recv().await? {
+                Command::LookUp { key, answer } => break (key, answer),
+                Command::Show(lines) => drop(lines),
+            }
+        };
         if answer != Answer::Unavailable {
             self.store.apply([(key.clone(), Some(answer.clone()))]);
         }
@@ -54,6 +59,6 @@ pub(super) fn discovery(
     let store = Arc::new(Store::new());
     let found = |(key, resource): (Key, _)| (key.canonical(), Some(Answer::Found(resource)));
     store.apply(resources.into_iter().map(found));
-    let (demand, demands) = mpsc::channel(DEMANDS);
-    (Discovery { store: store.clone(), demand }, TestFeed { store, demands })
+    let (commands, obeyed) = mpsc::channel(COMMANDS);
+    (Discovery { store: store.clone(), commands }, TestFeed { store, commands: obeyed })
 }
