@@ -1,0 +1,176 @@
+//! What is held, as `/config` shows it.
+
+use model::{
+    endpoint::{Endpoint, Endpoints, Readiness},
+    inbound::{Inbound, MtlsMode},
+    mesh::{Mesh, OutboundPolicy},
+    resource::{Destination, Resource},
+    route::{PathMatch, Route},
+    service::{Backend, Service, Share, Split},
+    trust::Trust,
+    workload::Workload,
+};
+use serde_json::{Value, json};
+
+use crate::discovery::{Answer, Line};
+
+/// A subscription: what is asked for, what is in use (and acked), and what waits to be.
+pub(super) fn line(line: &Line) -> Value {
+    let Line { key, version, staged, answer, age } = line;
+    let (state, resource) = match answer {
+        Some(Answer::Found(resource)) => ("found", Some(show(resource))),
+        Some(Answer::Absent) => ("absent", None),
+        Some(Answer::Unavailable) | None => ("pending", None),
+    };
+    json!({
+        "key": key.to_string(),
+        "state": state,
+        "acked": version.map(|version| version.to_string()),
+        "staged": staged.map(|version| version.to_string()),
+        "ageSeconds": age.as_secs(),
+        "resource": resource,
+    })
+}
+
+fn show(resource: &Resource) -> Value {
+    match resource {
+        Resource::Destination(Destination::Service(id)) => json!({ "service": id.to_string() }),
+        Resource::Destination(Destination::Workload) => json!("workload"),
+        Resource::Service(service) => show_service(service),
+        Resource::Endpoints(endpoints) => show_endpoints(endpoints),
+        Resource::Workload(workload) => show_workload(workload),
+        Resource::Inbound(inbound) => show_inbound(inbound),
+        Resource::Trust(trust) => show_trust(trust),
+        Resource::Mesh(mesh) => show_mesh(mesh),
+    }
+}
+
+fn show_service(service: &Service) -> Value {
+    let backends = service.backends.iter();
+    let backends: Vec<_> =
+        backends.map(|(id, backend)| show_backend(&id.to_string(), backend)).collect();
+    json!({
+        "name": service.name,
+        "namespace": service.namespace,
+        "protocol": service.protocol.label(),
+        "routes": service.routes.iter().map(show_route).collect::<Vec<_>>(),
+        "backends": backends,
+    })
+}
+
+fn show_backend(id: &str, backend: &Backend) -> Value {
+    json!({
+        "id": id,
+        "connectTimeoutMillis": u64::try_from(backend.connect_timeout.as_millis()).ok(),
+        "split": backend.split.as_ref().map(show_split),
+    })
+}
+
+fn show_split(split: &Split) -> Value {
+    let share = match split.share {
+        Share::Weighted(weight) => weight.to_string(),
+        Share::Joined => "joined".to_owned(),
+    };
+    json!({
+        "rollout": split.rollout.to_string(),
+        "decision": split.decision,
+        "canary": split.canary.as_str(),
+        "share": share,
+    })
+}
+
+fn show_route(route: &Route) -> Value {
+    let path = match &route.matches.path {
+        PathMatch::Exact(path) => json!({ "exact": path }),
+        PathMatch::Prefix(path) => json!({ "prefix": path }),
+    };
+    let pair = |name: &str, value: &str| json!({ "name": name, "value": value });
+    let headers = route.matches.headers.iter().map(|header| pair(&header.name, &header.value));
+    let query = route.matches.query.iter().map(|query| pair(&query.name, &query.value));
+    let backends = route.backends.iter().map(|backend| {
+        json!({
+            "service": backend.service.as_ref().map(ToString::to_string),
+            "weight": backend.weight,
+        })
+    });
+    json!({
+        "name": route.name,
+        "path": path,
+        "method": route.matches.method,
+        "headers": headers.collect::<Vec<_>>(),
+        "query": query.collect::<Vec<_>>(),
+        "backends": backends.collect::<Vec<_>>(),
+    })
+}
+
+fn show_endpoints(endpoints: &Endpoints) -> Value {
+    let show = |endpoint: &Endpoint| {
+        json!({
+            "address": endpoint.address.to_string(),
+            "identity": endpoint.identity.as_ref().map(ToString::to_string),
+            "revision": endpoint.revision.as_ref().map(ToString::to_string),
+            "gated": endpoint.readiness == Readiness::Gated,
+            "zone": endpoint.zone,
+        })
+    };
+    endpoints.endpoints.iter().map(show).collect()
+}
+
+fn show_workload(workload: &Workload) -> Value {
+    json!({
+        "address": workload.address.to_string(),
+        "pod": workload.pod,
+        "namespace": workload.namespace,
+        "workload": workload.workload,
+        "app": workload.app,
+        "version": workload.version,
+        "canonicalName": workload.canonical_name,
+        "canonicalRevision": workload.canonical_revision,
+        "revision": workload.revision.as_ref().map(ToString::to_string),
+        "serviceAccount": workload.service_account,
+        "identity": workload.identity.as_ref().map(ToString::to_string),
+        "node": workload.node,
+        "zone": workload.zone,
+    })
+}
+
+fn show_inbound(inbound: &Inbound) -> Value {
+    let mtls = match inbound.mtls {
+        MtlsMode::Permissive => "permissive",
+        MtlsMode::Strict => "strict",
+    };
+    let ports = inbound.ports.iter().map(|(port, facts)| {
+        json!({
+            "port": port,
+            "protocol": facts.protocol.label(),
+            "service": facts.service.as_ref().map(|service| service.id.to_string()),
+        })
+    });
+    json!({
+        "identity": inbound.identity.to_string(),
+        "mtls": mtls,
+        "ports": ports.collect::<Vec<_>>(),
+    })
+}
+
+fn show_trust(trust: &Trust) -> Value {
+    let roots = trust.anchors.iter().map(|root| root.fingerprint().to_string());
+    json!({
+        "decision": trust.decision,
+        "fingerprint": trust.fingerprint().to_string(),
+        "roots": roots.collect::<Vec<_>>(),
+    })
+}
+
+fn show_mesh(mesh: &Mesh) -> Value {
+    let outbound = match mesh.outbound {
+        OutboundPolicy::AllowAny => "allow-any",
+        OutboundPolicy::RegistryOnly => "registry-only",
+    };
+    json!({
+        "trustDomain": mesh.trust_domain.as_str(),
+        "cidrs": mesh.cidrs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "outbound": outbound,
+        "accessLog": mesh.access_log,
+    })
+}
