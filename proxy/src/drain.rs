@@ -15,6 +15,8 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::{sync::watch, time::Instant};
 
+pub mod command;
+
 /// Where the proxy stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum State {
