@@ -16,7 +16,7 @@ pub struct IdentityArgs {
     /// The version in answers and in the header x-version
     #[arg(long, env = "TESTKIT_VERSION", default_value = "v1")]
     pub version: String,
-    /// The name of the pod in answers
+    /// The name of the pod in answers; by default the name of the host, which in a pod is the same
     #[arg(long, env = "POD_NAME", default_value = "", hide_default_value = true)]
     pub pod: String,
 }
@@ -25,8 +25,15 @@ impl IdentityArgs {
     /// The identity of a service of this name.
     #[must_use]
     pub fn named(self, name: &str) -> Identity {
-        Identity { name: name.to_owned(), version: self.version, pod: self.pod }
+        let pod = if self.pod.is_empty() { host_name() } else { self.pod };
+        Identity { name: name.to_owned(), version: self.version, pod }
     }
+}
+
+/// Nothing where the kernel does not say.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Who an application is.
