@@ -10,7 +10,8 @@ use crate::tasks::Tasks;
 
 /// How long accepting rests after an error, such as too many open files.
 const REST: Duration = Duration::from_millis(20);
-/// The longest queue that tokio's listeners ask for; clients that keep coming must not keep it open.
+/// The longest queue that tokio's listeners ask for: clients that keep coming must not keep a
+/// closing port open.
 const QUEUE: usize = 1024;
 
 /// Hands every connection to `handle`, in a task of its own, until `stop`.
