@@ -1,6 +1,7 @@
 //! Which cluster is meant, and what an earlier run has left of it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -63,7 +64,11 @@ impl Which {
     /// Removes whatever there is of it.
     pub(crate) fn remove(&self) -> Result<()> {
         let _lock = self.lock()?;
-        remove::run(&self.whole()?)
+        remove::run(&self.whole()?)?;
+        fs::remove_file(self.lock_path()).context("cannot delete the cluster's lock")?;
+        // Other clusters may have theirs in there.
+        drop(fs::remove_dir(&self.state));
+        Ok(())
     }
 
     /// The plan of the cluster that is up.
@@ -91,13 +96,23 @@ impl Which {
 
     /// Held while the cluster changes, so that two runs do not mix.
     fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.state)
-            .with_context(|| format!("cannot create {}", self.state.display()))?;
-        let path = self.state.join(format!(".{}.lock", self.name));
-        let file =
-            File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        file.lock().context("cannot lock the cluster")?;
-        Ok(file)
+        let path = self.lock_path();
+        loop {
+            fs::create_dir_all(&self.state)
+                .with_context(|| format!("cannot create {}", self.state.display()))?;
+            let file =
+                File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+            file.lock().context("cannot lock the cluster")?;
+            // Whoever held it may have deleted it with the cluster.
+            let held = file.metadata()?.ino();
+            if fs::metadata(&path).is_ok_and(|there| there.ino() == held) {
+                return Ok(file);
+            }
+        }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.state.join(format!(".{}.lock", self.name))
     }
 }
 
