@@ -3,4 +3,9 @@
 //!
 //! Everything is here so that tests can run it without a cluster; `main.rs` only wires it up.
 
+pub mod compile;
+pub mod decisions;
+pub mod index;
+pub mod snapshot;
 pub mod view;
+pub mod watch;

@@ -1,0 +1,138 @@
+//! The index: the one task that knows the cluster. It takes changes in, compiles what they touch and publishes
+//! the result as one immutable snapshot.
+//!
+//! Changes come in bursts, so it waits until they have paused for a moment; a decision that takes traffic away
+//! is not waited with. Nothing is published before every first list is complete, the mesh is declared and its
+//! roots are there.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{decision::Decision, trust::Trust};
+use runtime::{readiness::Pending, tasks::Tasks};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+pub use dirty::Dirty;
+pub use relations::Relations;
+pub use settle::Settled;
+pub use world::World;
+
+use crate::{
+    compile::destination::ClusterDomain,
+    snapshot::Snapshot,
+    view::{View, Views},
+    watch::Event,
+};
+
+mod dirty;
+#[cfg(test)]
+pub(crate) mod for_tests;
+mod relations;
+mod settle;
+mod world;
+
+/// What the index is fed with.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Changes of the cluster.
+    pub events: mpsc::Receiver<Event>,
+    /// The decisions that the operator sent, all of them.
+    pub decisions: watch::Receiver<Arc<Vec<Decision>>>,
+    /// The roots; nothing while they are not known.
+    pub trust: watch::Receiver<Option<Arc<Trust>>>,
+}
+
+/// Runs the index. The view is empty until `known` is given back: serve nobody before.
+pub fn spawn(tasks: &Tasks, domain: ClusterDomain, inputs: Inputs, known: Pending) -> Views {
+    let empty: Arc<dyn View> = Arc::new(Snapshot::empty(domain.clone()));
+    let (publish, views) = watch::channel(empty);
+    let index = Index::new(domain, publish, known);
+    tasks.spawn_critical("index", index.run(inputs, tasks.token()));
+    views
+}
+
+struct Index {
+    world: World,
+    settled: Settled,
+    publish: watch::Sender<Arc<dyn View>>,
+    /// Until the first snapshot.
+    known: Option<Pending>,
+    /// When the oldest change that is not published came in, and the newest.
+    waiting: Option<(Instant, Instant)>,
+}
+
+impl Index {
+    fn new(domain: ClusterDomain, publish: watch::Sender<Arc<dyn View>>, known: Pending) -> Self {
+        let world = World::new(domain);
+        let settled = Settled::new(&world);
+        Self { world, settled, publish, known: Some(known), waiting: None }
+    }
+
+    async fn run(mut self, inputs: Inputs, stopping: CancellationToken) {
+        let Inputs { mut events, mut decisions, mut trust } = inputs;
+        self.world.take_trust(trust.borrow_and_update().clone());
+        self.world.take_decisions(Arc::clone(&decisions.borrow_and_update()));
+        loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return,
+                Ok(()) = decisions.changed() => {
+                    self.world.take_decisions(Arc::clone(&decisions.borrow_and_update()));
+                    self.publish();
+                }
+                Ok(()) = trust.changed() => {
+                    self.world.take_trust(trust.borrow_and_update().clone());
+                    self.publish();
+                }
+                () = sleep_until(self.due()), if self.waiting.is_some() => self.publish(),
+                event = events.recv() => match event {
+                    Some(event) => self.take(event),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        self.world.take(event);
+        if !self.world.is_clean() {
+            let now = Instant::now();
+            let first = self.waiting.map_or(now, |(first, _)| first);
+            self.waiting = Some((first, now));
+        }
+    }
+
+    /// When changes have paused for long enough, or the oldest has waited for long enough.
+    fn due(&self) -> Instant {
+        let now = Instant::now();
+        self.waiting.map_or(now, |(first, last)| (last + QUIET).min(first + LONGEST))
+    }
+
+    fn publish(&mut self) {
+        self.waiting = None;
+        if !self.world.is_complete() {
+            debug!(pending = ?self.world.pending(), "not published yet");
+            return;
+        }
+        let dirty = self.world.take_dirty();
+        if dirty.is_clean() {
+            return;
+        }
+        self.settled.settle(&self.world, dirty);
+        let snapshot = self.settled.snapshot();
+        if let Some(known) = self.known.take() {
+            info!(?snapshot, "first snapshot");
+            known.ready();
+        }
+        self.publish.send_replace(Arc::new(snapshot));
+    }
+}
+
+/// How long changes must pause before they are published.
+const QUIET: Duration = Duration::from_millis(10);
+/// How long a change waits at most.
+const LONGEST: Duration = Duration::from_millis(100);

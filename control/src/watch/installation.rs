@@ -1,0 +1,42 @@
+//! What is kept of a MeshInstallation.
+
+use api::mesh::{self, MeshInstallation};
+use ipnet::IpNet;
+use kube::core::DeserializeGuard;
+use model::{identity::TrustDomain, inbound::MtlsMode, mesh::OutboundPolicy};
+
+/// What the mesh is declared to be, as far as proxies are told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Installation {
+    /// The trust domain of every identity.
+    pub trust_domain: TrustDomain,
+    /// What pods do with peers that are not of the mesh.
+    pub mtls: MtlsMode,
+    /// What happens to traffic that leaves the mesh.
+    pub outbound: OutboundPolicy,
+    /// The ranges of pods and services; found from the cluster if empty.
+    pub cidrs: Vec<IpNet>,
+    /// Whether requests are logged.
+    pub access_log: bool,
+}
+
+impl Installation {
+    /// What is kept of `object`: nothing if it cannot be read, so that what was declared before stays in force.
+    #[must_use]
+    pub fn keep(object: &DeserializeGuard<MeshInstallation>) -> Option<Self> {
+        let spec = &object.0.as_ref().ok()?.spec;
+        Some(Self {
+            trust_domain: spec.trust_domain.0.parse().ok()?,
+            mtls: match spec.mtls.mode {
+                mesh::MtlsMode::Permissive => MtlsMode::Permissive,
+                mesh::MtlsMode::Strict => MtlsMode::Strict,
+            },
+            outbound: match spec.outbound.policy {
+                mesh::OutboundPolicy::AllowAny => OutboundPolicy::AllowAny,
+                mesh::OutboundPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
+            },
+            cidrs: spec.network.cidrs.iter().filter_map(|text| text.parse().ok()).collect(),
+            access_log: spec.telemetry.access_log,
+        })
+    }
+}
