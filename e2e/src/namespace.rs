@@ -39,12 +39,13 @@ where
 {
     let namespace = Namespace { name: format!("e2e-{name}"), world: world.clone() };
     namespace.create(injection).await?;
-    let outcome = test(namespace.clone()).await;
+    let outcome = Box::pin(test(namespace.clone())).await;
     if outcome.is_err() {
         namespace.show().await;
     }
     let deleted = kubectl(["delete", "namespace", &namespace.name, "--wait=false"]).await;
-    outcome.and(deleted.map(drop))
+    outcome?;
+    deleted.map(drop)
 }
 
 impl Namespace {
