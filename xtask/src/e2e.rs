@@ -18,15 +18,16 @@ use crate::workspace::Workspace;
 
 /// Run the end-to-end tests on a real cluster.
 ///
-/// Without --kubeconfig a cluster named e2e is brought up, loaded with freshly built images, and
+/// Without --kubeconfig a fresh cluster named e2e is brought up, loaded with newly built images, and
 /// removed at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask e2e                              all of them, on a cluster of their own
+  cargo xtask e2e                              all of them, on a fresh cluster
   cargo xtask e2e rollback                     those whose names hold this
-  cargo xtask e2e --name serin --keep          on the cluster that is up, which stays up
-  cargo xtask e2e --kubeconfig ~/.kube/config  on kind, k3d or a real cluster; bring the images there
-                                               first, as `cargo xtask image --help` says")]
+  cargo xtask e2e --name serin --keep          on the cluster that is up
+  cargo xtask e2e --kubeconfig ~/.kube/config  on kind, k3d or a real one, which has
+                                               the images already: see
+                                               `cargo xtask image --help`")]
 pub(crate) struct Args {
     /// Only the tests whose names hold one of these.
     filters: Vec<String>,
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     /// The name of our own cluster.
     #[arg(long, default_value = "e2e", conflicts_with = "kubeconfig")]
     name: String,
-    /// Leave our own cluster up at the end.
+    /// Use our own cluster as it is, and leave it up at the end.
     #[arg(long)]
     keep: bool,
     /// The cargo profile of the images.
@@ -73,6 +74,10 @@ pub(crate) fn count(workspace: &Workspace, args: &Args) -> Result<Tally> {
 
 fn on_our_own(workspace: &Workspace, args: &Args, programs: &[PathBuf]) -> Result<Tally> {
     let which = Which::named(&args.name)?;
+    if !args.keep {
+        // A run that was cut short may have left its own behind.
+        which.remove()?;
+    }
     let target = Target::bring_up(workspace, &which, PARTS, &args.profile);
     let result = target.and_then(|target| run_all(&target, programs, &args.filters));
     if !args.keep {
@@ -118,4 +123,12 @@ struct Artifact {
 }
 
 /// What the tests need on the nodes.
-const PARTS: &[Part] = &[Part::Operator, Part::Control, Part::Webhook, Part::Proxy, Part::Testkit];
+const PARTS: &[Part] = &[
+    Part::Operator,
+    Part::Control,
+    Part::Webhook,
+    Part::Proxy,
+    Part::Testkit,
+    Part::Prometheus,
+    Part::Mariadb,
+];

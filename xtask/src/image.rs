@@ -8,6 +8,7 @@ mod layer;
 mod part;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -25,18 +26,20 @@ pub(crate) use part::Part;
 /// libraries it needs, CA certificates, and no shell. Making one again gives the same bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask image                       all of Serin's own: operator, control, webhook, proxy, testkit
-  cargo xtask image proxy testkit         only these
-  cargo xtask image --profile release     with link-time optimisation
-  cargo xtask cluster load                put what is made into the local cluster
+  cargo xtask image                     all of Serin's own: operator, control, webhook,
+                                        proxy, testkit
+  cargo xtask image proxy testkit       only these
+  cargo xtask image --profile release   with link-time optimisation
+  cargo xtask cluster load              make them and put them into the local cluster
 
-On another cluster (`--kubeconfig` of `e2e` and `demo`), make the images and bring them there first:
-  kind:      kind load image-archive target/images/serin-proxy.tar --name NAME
-  k3d:       k3d image import target/images/serin-proxy.tar --cluster NAME
-  registry:  skopeo copy docker-archive:target/images/serin-proxy.tar docker://HOST/serin-proxy:0.1.0
-  docker:    docker load --input target/images/serin-proxy.tar
-and so on for each image. From a registry of your own, name it in the MeshInstallation and in
-config/install/ where they name serin.dev/.")]
+Another cluster (--kubeconfig of `e2e` and `demo`) has to be given each image first:
+  kind     kind load image-archive target/images/serin-proxy.tar --name NAME
+  k3d      k3d image import target/images/serin-proxy.tar --cluster NAME
+  docker   docker load --input target/images/serin-proxy.tar
+  a registry of your own:
+    skopeo copy docker-archive:target/images/serin-proxy.tar \\
+      docker://HOST/serin-proxy:0.1.0
+    and name HOST where config/install/ and the MeshInstallation say serin.dev")]
 pub(crate) struct Args {
     /// What to make: operator, control, webhook, proxy, testkit; and for clusters pause,
     /// coredns, busybox, prometheus, mariadb. Without any: all of Serin's own.
@@ -115,6 +118,7 @@ fn write(image: &Image, contents: &layer::Contents) -> Result<()> {
     let bytes = archive::write(&image.name, contents)?;
     let unfinished = tempfile::NamedTempFile::new_in(folder)?;
     fs::write(unfinished.path(), bytes)?;
+    fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(0o644))?;
     unfinished.persist(&image.archive)?;
     Ok(())
 }

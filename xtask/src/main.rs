@@ -14,6 +14,7 @@ mod ci;
 mod cluster;
 mod codegen;
 mod command;
+mod demo;
 mod e2e;
 mod image;
 mod parallel;
@@ -52,6 +53,7 @@ fn run(args: &Xtask) -> Result<()> {
         Task::Image(args) => image::run(&workspace, args),
         Task::Cluster(args) => cluster::run(&workspace, args),
         Task::E2e(args) => e2e::run(&workspace, args),
+        Task::Demo(args) => demo::run(&workspace, args),
         Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
     }
 }
@@ -78,5 +80,6 @@ enum Task {
     Image(image::Args),
     Cluster(cluster::Args),
     E2e(e2e::Args),
+    Demo(demo::Args),
     Kubectl(cluster::KubectlArgs),
 }

@@ -3,6 +3,9 @@
 //! `xtask/kubernetes/*/go.mod` says which versions; they lie apart because their requirements
 //! disagree.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

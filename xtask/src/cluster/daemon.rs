@@ -197,7 +197,11 @@ const GENTLY: &[(&str, Duration)] =
 
 #[cfg(test)]
 mod tests {
-    use super::parse_stat;
+    use super::*;
+
+    fn record(pid: u32, start: u64, boot: &str) -> Record {
+        Record { pid, start, boot: boot.to_owned(), command: Vec::new() }
+    }
 
     #[test]
     fn the_start_time_is_found_behind_a_name_with_spaces_and_parentheses() {
@@ -209,5 +213,22 @@ mod tests {
     fn what_is_left_of_a_process_that_ended_does_not_count() {
         let stat = "7 (a) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
         assert_eq!(parse_stat(stat), None);
+    }
+
+    #[test]
+    fn only_the_process_that_was_recorded_is_ended() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = child.id();
+        let start = start_time(pid).unwrap();
+        let boot = boot_id().unwrap();
+
+        // Somebody else got the pid, in this boot or another.
+        record(pid, start + 1, &boot).end(AT_ONCE).unwrap();
+        record(pid, start, "another boot").end(AT_ONCE).unwrap();
+        assert!(record(pid, start, &boot).is_alive());
+
+        record(pid, start, &boot).end(AT_ONCE).unwrap();
+        assert!(!record(pid, start, &boot).is_alive());
+        child.wait().unwrap();
     }
 }

@@ -1,6 +1,9 @@
 //! What a cluster is made of: every name, address and directory follows from the cluster's name and
 //! number of nodes, so that clusters side by side share nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 

@@ -139,3 +139,62 @@ const INDEX: &str = "index.json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// For what is in an archive beside the layer.
 const ROOM: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn example() -> Contents {
+        let mut contents = Contents::of("/bin/a");
+        contents.text("/bin/a", "a program");
+        contents.link("/bin/b", "a");
+        contents.folder("/tmp", 0o1777);
+        contents
+    }
+
+    fn names(archive: &[u8]) -> BTreeSet<String> {
+        let mut archive = tar::Archive::new(archive);
+        archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn the_same_contents_give_the_same_bytes() {
+        assert_eq!(write("a:1", &example()).unwrap(), write("a:1", &example()).unwrap());
+    }
+
+    #[test]
+    fn the_archive_can_be_asked_for_its_name_and_digest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let archive = write("serin.dev/a:1", &example()).unwrap();
+        std::fs::write(file.path(), &archive).unwrap();
+        assert_eq!(name(file.path()).unwrap(), "serin.dev/a:1");
+        let digest = digest(file.path()).unwrap().replace("sha256:", "blobs/sha256/");
+        assert!(names(&archive).contains(&digest));
+    }
+
+    #[test]
+    fn docker_and_oci_both_find_what_they_read_first() {
+        let names = names(&write("a:1", &example()).unwrap());
+        for name in ["index.json", "oci-layout", "manifest.json"] {
+            assert!(names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_layer_holds_every_folder_before_what_is_in_it() {
+        let layer = example().tar().unwrap();
+        let mut archive = tar::Archive::new(layer.as_slice());
+        let paths: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(paths, ["bin", "bin/a", "bin/b", "tmp"]);
+    }
+}
