@@ -70,3 +70,6 @@ pub fn attached(world: &World, name: &ObjectName, port: &ServicePort) -> Attache
     }
     attached
 }
+
+#[cfg(test)]
+mod tests;

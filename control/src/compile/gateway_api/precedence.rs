@@ -71,3 +71,6 @@ impl Rank {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,13 @@ impl Reading {
     }
 }
 
+#[cfg(test)]
+impl Rule {
+    pub(super) fn for_tests(matches: RequestMatch) -> Self {
+        Self { matches: vec![matches], backends: Vec::new(), services: Vec::new() }
+    }
+}
+
 impl Reason {
     /// As it stands in a condition.
     #[must_use]
