@@ -5,7 +5,9 @@ use super::source::Source;
 
 pub(super) fn check(file: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !file.text.starts_with("//!") {
+    // The tests of a module belong to the file that says what the module is.
+    let speaks_for_itself = !file.path.ends_with("tests.rs");
+    if speaks_for_itself && !file.text.starts_with("//!") {
         findings.push(Finding::at(&file.path, 1, "open with `//!`: what this file owns"));
     }
     let length = file.production_lines().count();
@@ -39,6 +41,7 @@ mod tests {
     fn a_file_opens_with_what_it_owns() {
         assert_eq!(findings("a/src/b.rs", "//! B.\n"), 0);
         assert_eq!(findings("a/src/b.rs", "use std::fs;\n"), 1);
+        assert_eq!(findings("a/src/b/tests.rs", "use super::*;\n"), 0);
     }
 
     #[test]
