@@ -16,6 +16,8 @@ pub struct Settings {
     pub identity: SpiffeId,
     /// The identity of the operator, which alone may watch proxies and decide.
     pub operator: SpiffeId,
+    /// The domain of the cluster's DNS names.
+    pub cluster_domain: String,
     /// Where proxies and the operator connect.
     pub listen: SocketAddr,
     /// Where `/ready`, `/live` and `/metrics` are.
@@ -47,6 +49,7 @@ impl Settings {
             identity.map_err(|error| reader.refuse("POD_NAMESPACE", error)).ok()
         };
         let (own, operator) = (identity(ACCOUNT), identity(OPERATOR_ACCOUNT));
+        let cluster_domain = reader.or("SERIN_CLUSTER_DOMAIN", "cluster.local".to_owned());
         let listen = reader.or("SERIN_CONTROL_LISTEN", LISTEN);
         let admin = reader.or("SERIN_CONTROL_ADMIN", ADMIN);
         let leaf_seconds = reader.or("SERIN_LEAF_SECONDS", LEAF_SECONDS);
@@ -62,6 +65,7 @@ impl Settings {
                 trust_domain: domain?,
                 identity: own?,
                 operator: operator?,
+                cluster_domain,
                 listen,
                 admin,
                 leaf_lifetime: Duration::from_secs(leaf_seconds),
