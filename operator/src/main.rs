@@ -1,3 +1,5 @@
-//! operator
+//! `serin-operator`: installs the mesh, rotates its CA and runs canary rollouts.
+
+mod mesh;
 
 fn main() {}

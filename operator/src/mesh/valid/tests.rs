@@ -1,0 +1,47 @@
+use api::span::Span;
+
+use super::*;
+
+fn operator() -> Operator {
+    let text = str::to_owned;
+    Operator { namespace: text("serin-system"), images: text("serin.dev"), version: text("1.2.3") }
+}
+
+fn check(change: impl Fn(&mut MeshInstallationSpec), expected: Option<&str>) {
+    let mut mesh = MeshInstallation::new("default", MeshInstallationSpec::default());
+    mesh.metadata.uid = Some("u".to_owned());
+    change(&mut mesh.spec);
+    let found = validate(&mesh, &operator()).err().map(|invalid| invalid.label());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_default_mesh_can_be_built() {
+    check(|_| {}, None);
+}
+
+#[test]
+fn a_mesh_in_a_namespace_without_rights_says_so() {
+    check(|spec| spec.namespace.0 = "mesh".into(), Some("OtherNamespace"));
+}
+
+#[test]
+fn a_version_that_this_operator_does_not_have_is_refused() {
+    check(|spec| spec.version = Some("1.2.3".into()), None);
+    check(|spec| spec.version = Some("2.0.0".into()), Some("OtherVersion"));
+}
+
+#[test]
+fn addresses_must_be_ranges() {
+    check(|spec| spec.network.cidrs = vec!["10.0.0.0/8".into(), "fd00::/8".into()], None);
+    for wrong in ["10.0.0.0", "10.0.0.0/33", "x/8", ""] {
+        check(|spec| spec.network.cidrs = vec![wrong.into()], Some("InvalidCidr"));
+    }
+}
+
+#[test]
+fn a_root_must_outlive_its_leaves() {
+    check(|spec| spec.ca.leaf_lifetime = Span::seconds(60), Some("InvalidLifetime"));
+    check(|spec| spec.ca.leaf_lifetime = Span::days(60), Some("InvalidLifetime"));
+    check(|spec| spec.ca.root_lifetime = Span::days(2), Some("InvalidLifetime"));
+}
