@@ -1,5 +1,6 @@
 //! `serin-operator`: installs the mesh, rotates its CA and runs canary rollouts.
 
+mod ca;
 mod mesh;
 
 fn main() {}

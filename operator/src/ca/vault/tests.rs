@@ -1,0 +1,37 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+use crate::ca::mint::{Validity, authority};
+
+fn made() -> Authority {
+    let validity = Validity { now: UNIX_EPOCH, lifetime: Duration::from_secs(1_000_000) };
+    authority(&"cluster.local".parse().unwrap(), validity).unwrap()
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    let vault = Vault { active: made(), next: Some(made()) };
+    assert_eq!(Vault::read(&vault.write()).unwrap(), vault);
+    let vault = Vault { next: None, ..vault };
+    assert_eq!(Vault::read(&vault.write()).unwrap(), vault);
+}
+
+#[test]
+fn a_half_written_vault_names_what_is_missing() {
+    let whole = Vault { active: made(), next: Some(made()) }.write();
+    for key in whole.keys() {
+        let mut half = whole.clone();
+        half.remove(key);
+        assert_eq!(Vault::read(&half), Err(Broken::Missing(key.clone())), "{key}");
+        half.insert(key.clone(), ByteString(b"garbage".to_vec()));
+        assert_eq!(Vault::read(&half), Err(Broken::Unreadable(key.clone())), "{key}");
+    }
+}
+
+#[test]
+fn a_root_tells_when_it_expires_and_who_signs_for_it() {
+    let (one, other) = (Root::of(&made()).unwrap(), Root::of(&made()).unwrap());
+    assert_eq!(one.expires, 1_000_000);
+    assert_ne!(one.fingerprint(), other.fingerprint());
+    assert_ne!(one.issuer, other.issuer);
+}
