@@ -2,5 +2,6 @@
 
 mod ca;
 mod mesh;
+mod world;
 
 fn main() {}
