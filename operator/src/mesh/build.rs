@@ -24,7 +24,8 @@ use k8s_openapi::api::{
 
 use super::valid::Valid;
 
-pub(crate) use label::{managed, meta};
+pub(crate) use budget::budget;
+pub(crate) use label::meta;
 
 /// All objects of a mesh but its secrets and trust bundles, in the order in which they are applied.
 #[derive(Clone, Debug, PartialEq)]

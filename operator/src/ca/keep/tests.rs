@@ -1,0 +1,36 @@
+use std::time::UNIX_EPOCH;
+
+use super::*;
+
+fn facts(owner: Option<&str>, change: impl Fn(&mut Data)) -> SecretFacts {
+    let validity = Validity { now: UNIX_EPOCH, lifetime: Duration::from_secs(1_000_000) };
+    let active = mint::authority(&"cluster.local".parse().unwrap(), validity).unwrap();
+    let mut data = Vault { active, next: None }.write();
+    change(&mut data);
+    SecretFacts { owner: owner.map(str::to_owned), data }
+}
+
+#[test]
+fn a_root_is_made_only_for_a_mesh_that_never_had_one() {
+    assert_eq!(find(None, "mesh", None), Found::Never);
+    let lost = Trouble::Lost { root: "r".to_owned() };
+    assert_eq!(find(None, "mesh", Some("r")), Found::Trouble(lost));
+}
+
+#[test]
+fn a_damaged_root_is_not_replaced() {
+    let damaged = facts(Some("mesh"), |data| drop(data.remove("root.key")));
+    for had in [None, Some("r")] {
+        let Found::Trouble(trouble) = find(Some(&damaged), "mesh", had) else { panic!() };
+        assert!(trouble.is_stalled());
+        assert!(trouble.to_string().contains("root.key"), "{trouble}");
+    }
+}
+
+#[test]
+fn a_root_of_a_deleted_mesh_is_not_adopted_and_a_restored_one_is() {
+    let former = facts(Some("former"), |_| {});
+    assert_eq!(find(Some(&former), "mesh", None), Found::Trouble(Trouble::Former));
+    let restored = facts(None, |_| {});
+    assert!(matches!(find(Some(&restored), "mesh", Some("r")), Found::Vault(_)));
+}
