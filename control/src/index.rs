@@ -136,3 +136,6 @@ impl Index {
 const QUIET: Duration = Duration::from_millis(10);
 /// How long a change waits at most.
 const LONGEST: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -274,14 +274,17 @@ pub(crate) fn rollout(app: &str, number: u64, canary: &str, weight: u32) -> Valu
 
 /// A route in `namespace` with these parents and rules.
 pub(crate) fn route(namespace: &str, name: &str, parents: Value, rules: Value) -> Value {
-    json!({
+    let mut route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {
-            "namespace": namespace, "name": name, "generation": 3,
+            "namespace": namespace, "name": name, "generation": 3, "resourceVersion": "7",
             "creationTimestamp": "2026-11-20T10:00:00Z",
         },
-        "spec": {"parentRefs": parents, "rules": rules},
-    })
+        "spec": {},
+    });
+    route["spec"]["parentRefs"] = parents;
+    route["spec"]["rules"] = rules;
+    route
 }
 
 /// A service as a parent.
