@@ -97,7 +97,10 @@ fn api_of<K: Resource<DynamicType = ()>>(client: &Client, object: &K) -> Api<Dyn
 }
 
 /// A request with a deadline: the API server's own is a minute, and we would rather try again.
-pub(crate) async fn within<T>(
+///
+/// # Errors
+/// Those of the request, and that there was no answer in time.
+pub async fn within<T>(
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, kube::Error> {
     let late = || kube::Error::Service("no answer from the API server in time".into());

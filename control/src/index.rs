@@ -23,6 +23,7 @@ pub use world::World;
 
 use crate::{
     compile::destination::ClusterDomain,
+    routes::{Scribe, Sheet},
     snapshot::Snapshot,
     view::{View, Views},
     watch::Event,
@@ -46,18 +47,31 @@ pub struct Inputs {
     pub trust: watch::Receiver<Option<Arc<Trust>>>,
 }
 
-/// Runs the index. The view is empty until `known` is given back: serve nobody before.
-pub fn spawn(tasks: &Tasks, domain: ClusterDomain, inputs: Inputs, known: Pending) -> Views {
+/// What the index publishes.
+#[derive(Debug)]
+pub struct Outputs {
+    /// For proxies. Empty until the index is ready: serve nobody before.
+    pub views: Views,
+    /// What is to be said of routes.
+    pub routes: Sheet,
+}
+
+/// Runs the index, and gives `known` back with the first snapshot.
+pub fn spawn(tasks: &Tasks, domain: ClusterDomain, inputs: Inputs, known: Pending) -> Outputs {
     let empty: Arc<dyn View> = Arc::new(Snapshot::empty(domain.clone()));
     let (publish, views) = watch::channel(empty);
-    let index = Index::new(domain, publish, known);
+    let (scribe, routes) = Scribe::new();
+    let world = World::new(domain);
+    let settled = Settled::new(&world);
+    let index = Index { world, settled, scribe, publish, known: Some(known), waiting: None };
     tasks.spawn_critical("index", index.run(inputs, tasks.token()));
-    views
+    Outputs { views, routes }
 }
 
 struct Index {
     world: World,
     settled: Settled,
+    scribe: Scribe,
     publish: watch::Sender<Arc<dyn View>>,
     /// Until the first snapshot.
     known: Option<Pending>,
@@ -66,12 +80,6 @@ struct Index {
 }
 
 impl Index {
-    fn new(domain: ClusterDomain, publish: watch::Sender<Arc<dyn View>>, known: Pending) -> Self {
-        let world = World::new(domain);
-        let settled = Settled::new(&world);
-        Self { world, settled, publish, known: Some(known), waiting: None }
-    }
-
     async fn run(mut self, inputs: Inputs, stopping: CancellationToken) {
         let Inputs { mut events, mut decisions, mut trust } = inputs;
         self.world.take_trust(trust.borrow_and_update().clone());
@@ -122,6 +130,7 @@ impl Index {
         if dirty.is_clean() {
             return;
         }
+        self.scribe.settle(&self.world, dirty.routes.iter());
         self.settled.settle(&self.world, dirty);
         let snapshot = self.settled.snapshot();
         if let Some(known) = self.known.take() {

@@ -9,6 +9,7 @@
 //! | [`decisions`], [`snapshot`], [`view`] | what is followed of the operator's word, and what sessions read |
 //! | [`serve`] | the listener: TLS, HTTP/2, who is at the other end |
 //! | [`session`], [`report`], [`operations`] | proxies, what is known of them, and who is told |
+//! | [`routes`] | what is said in the status of routes, and by which replica |
 //! | [`ca`], [`sign`], [`token`] | the authority, certificates, and what tokens prove |
 
 pub mod ca;
@@ -18,6 +19,7 @@ pub mod index;
 pub mod meter;
 pub mod operations;
 pub mod report;
+pub mod routes;
 pub mod serve;
 pub mod session;
 pub mod settings;

@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use control::{
     ca,
     compile::destination::ClusterDomain,
-    index::{self, Inputs},
+    index::{self, Inputs, Outputs},
     meter::Meter,
     operations::Operations,
     report::Registry,
+    routes,
     serve::{self, Server, certificate::Serving},
     session::{
         Sessions, Sources,
@@ -74,7 +75,8 @@ fn wire_up(
         Operations::new(operator, registry.clone(), tasks.clone(), meter.clone());
     let inputs = Inputs { events: watch::spawn(tasks, &client, &watched), decisions, trust };
     let domain = ClusterDomain(settings.cluster_domain.as_str().into());
-    let views = index::spawn(tasks, domain, inputs, readiness.token("view"));
+    let Outputs { views, routes } = index::spawn(tasks, domain, inputs, readiness.token("view"));
+    routes::spawn(&client, settings.lease.clone(), routes, tasks);
     let tokens: Arc<dyn Tokens> = Arc::new(ApiServer::new(client));
     let places = Arc::new(Semaphore::new(sign::PLACES));
     let sources = Sources {

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use cluster::lease::Lease;
 use model::identity::{SpiffeId, TrustDomain};
 use runtime::settings::{Env, Errors};
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub leaf_lifetime: Duration,
     /// How long the replica may take to stop.
     pub drain: Duration,
+    /// The lease of the one replica that writes statuses.
+    pub lease: Lease,
     /// What is logged.
     pub log: String,
 }
@@ -58,6 +61,8 @@ impl Settings {
             reader.refuse("SERIN_LEAF_SECONDS", span);
         }
         let drain_seconds = reader.or("SERIN_DRAIN_SECONDS", DRAIN_SECONDS);
+        let holder = reader.or("POD_NAME", ACCOUNT.to_owned());
+        let lease = Lease { name: ACCOUNT, namespace: namespace.clone(), holder };
         let log = reader.or("SERIN_LOG", "info".to_owned());
         reader.finish(move || {
             Some(Self {
@@ -70,6 +75,7 @@ impl Settings {
                 admin,
                 leaf_lifetime: Duration::from_secs(leaf_seconds),
                 drain: Duration::from_secs(drain_seconds),
+                lease,
                 log,
             })
         })

@@ -10,6 +10,7 @@ use model::{route::Route, service::ServiceId};
 
 pub use parent::Parent;
 pub use rule::{Problem, Reading, Reason, read};
+pub use verdict::{Said, Verdict, verdicts};
 
 use crate::{index::World, watch::ServicePort};
 
@@ -17,6 +18,7 @@ mod matching;
 mod parent;
 mod precedence;
 mod rule;
+mod verdict;
 
 /// The routes of one service port.
 #[derive(Debug, Default)]

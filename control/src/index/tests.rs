@@ -31,7 +31,7 @@ fn start() -> Running {
     let inputs = Inputs { events: queue, decisions: decided, trust: trusted };
     let (tasks, readiness) = (Tasks::new(), Readiness::new());
     let domain = ClusterDomain("cluster.local".into());
-    let views = spawn(&tasks, domain, inputs, readiness.token("index"));
+    let Outputs { views, routes: _ } = spawn(&tasks, domain, inputs, readiness.token("index"));
     Running { events, decisions, trust, views, readiness, tasks }
 }
 
