@@ -1,7 +1,8 @@
-//! What control signs with: the content of the CA Secret, parsed and checked, and the leaves made of it.
+//! What control signs with: the content of the CA Secret, parsed and checked, and the leaves made
+//! of it.
 //!
-//! The operator decides what is in the Secret and when it changes; control only uses the newest content that
-//! makes sense. It never sees a root's key.
+//! The operator decides what is in the Secret and when it changes; control only uses the newest
+//! content that makes sense. It never sees a root's key.
 
 pub mod secret;
 
@@ -121,8 +122,8 @@ impl Issuer {
         self.fingerprint
     }
 
-    /// A certificate for `identity` and `key`, leaf first, then this issuer. It begins a minute ago, because
-    /// clocks differ, and ends after `lifetime` or with the issuer.
+    /// A certificate for `identity` and `key`, leaf first, then this issuer. It begins a minute
+    /// ago, because clocks differ, and ends after `lifetime` or with the issuer.
     ///
     /// # Errors
     /// If the issuer has expired, or the certificate cannot be made.
@@ -159,7 +160,8 @@ impl Issuer {
     }
 }
 
-/// What a workload's certificate says (X509-SVID, sections 2 to 4): one URI name, no subject, no authority.
+/// What a workload's certificate says (X509-SVID, sections 2 to 4): one URI name, no subject, no
+/// authority.
 fn leaf(
     identity: &SpiffeId,
     begin: SystemTime,
@@ -222,3 +224,6 @@ const SKEW: Duration = Duration::from_secs(60);
 
 /// A leaf that would end sooner than this is not worth signing.
 const SHORTEST: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -114,8 +114,8 @@ async fn listen(mut incoming: Incoming<ToReplica>, decisions: watch::Sender<Arc<
     }
 }
 
-/// What goes out: everything known, then what is new, and a heartbeat. It ends with the registry, so that a
-/// replica that stops is followed until its last proxy has left.
+/// What goes out: everything known, then what is new, and a heartbeat. It ends with the registry,
+/// so that a replica that stops is followed until its last proxy has left.
 fn tell(Attached { known, news }: Attached, present: Presence) -> Outgoing<FromReplica> {
     let known = known.into_iter().map(|message| (*message).clone()).chain([FromReplica::Synced]);
     let mut heartbeat = interval(HEARTBEAT);

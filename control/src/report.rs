@@ -1,7 +1,7 @@
 //! The registry: what this replica knows of every proxy connected to it, for operators that watch.
 //!
-//! One task writes. Sessions tell it of their proxies; each operator's stream starts with all of it and
-//! follows. A stream that is too slow is cut, and starts anew.
+//! One task writes. Sessions tell it of their proxies; each operator's stream starts with all of it
+//! and follows. A stream that is too slow is cut, and starts anew.
 
 mod book;
 
@@ -155,3 +155,6 @@ const NEWS: usize = 8192;
 
 /// How often the registry looks for silent proxies.
 const TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

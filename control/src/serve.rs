@@ -1,4 +1,5 @@
-//! The listener: TLS, HTTP/2 and who is at the other end. What is said there is the business of the services.
+//! The listener: TLS, HTTP/2 and who is at the other end. What is said there is the business of the
+//! services.
 
 pub mod certificate;
 mod connection;
@@ -32,8 +33,8 @@ pub struct Server {
     pub tasks: Tasks,
 }
 
-/// Accepts connections until the process is to stop. Connections then get a GOAWAY and end when their last
-/// stream does.
+/// Accepts connections until the process is to stop. Connections then get a GOAWAY and end when
+/// their last stream does.
 pub async fn serve(listener: TcpListener, server: Server) {
     let (places, stop) = (Arc::new(Semaphore::new(CONNECTIONS)), server.tasks.token());
     while let Some(accepted) = stop.run_until_cancelled(accept(&listener, &places)).await {
@@ -68,5 +69,6 @@ async fn accept(
 /// Connections open at once; those beyond it wait in the listener's queue.
 const CONNECTIONS: usize = 16_384;
 
-/// How long nothing is accepted after an error, which usually is that there are no file descriptors.
+/// How long nothing is accepted after an error, which usually is that there are no file
+/// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

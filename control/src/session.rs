@@ -1,7 +1,7 @@
 //! Sessions: one task per proxy, that tells it what it asked for and keeps what it says it uses.
 //!
-//! This file lets proxies in; [`run`] is the session itself, [`ledger`] its books, [`body`] what sessions
-//! share.
+//! This file lets proxies in; [`run`] is the session itself, [`ledger`] its books, [`body`] what
+//! sessions share.
 
 pub mod body;
 mod hello;

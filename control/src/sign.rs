@@ -1,5 +1,5 @@
-//! Signs workload certificates. Who the caller is comes from its token alone; of the signing request only the
-//! public key and its proof of possession are used.
+//! Signs workload certificates. Who the caller is comes from its token alone; of the signing
+//! request only the public key and its proof of possession are used.
 
 use std::{sync::Arc, time::Duration};
 

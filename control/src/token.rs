@@ -1,4 +1,5 @@
-//! What a service-account token proves: which pod, of which account. The API server says so (TokenReview).
+//! What a service-account token proves: which pod, of which account. The API server says so
+//! (TokenReview).
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -1,8 +1,8 @@
 //! The seam between compiling and serving: what a session may ask of the newest snapshot.
 //!
-//! The index task publishes a [`View`] whole; sessions read it and never see a half of one. Nothing is
-//! published before every initial list of the cluster is complete, so that an absence in a view means that
-//! there is nothing.
+//! The index task publishes a [`View`] whole; sessions read it and never see a half of one. Nothing
+//! is published before every initial list of the cluster is complete, so that an absence in a view
+//! means that there is nothing.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -16,8 +16,9 @@ pub type Views = watch::Receiver<Arc<dyn View>>;
 pub trait View: fmt::Debug + Send + Sync {
     /// What `asker` is told under `key`; nothing means that there is nothing.
     ///
-    /// Called for every key of every session after every change, so it only looks up. Content that has not
-    /// changed since the last view is the same `Arc`: that is how sessions tell that there is nothing to do.
+    /// Called for every key of every session after every change, so it only looks up. Content that
+    /// has not changed since the last view is the same `Arc`: that is how sessions tell that there
+    /// is nothing to do.
     fn resolve(&self, asker: &Asker, key: &Key) -> Option<Resource>;
 
     /// The pod with this uid, as the API server knows it.

@@ -1,5 +1,5 @@
-//! Resources as bytes. A resource is encoded once, however many proxies it goes to; the hash of the bytes is
-//! its version, so that two control planes that say the same give it the same version.
+//! Resources as bytes. A resource is encoded once, however many proxies it goes to; the hash of the
+//! bytes is its version, so that two control planes that say the same give it the same version.
 
 use bytes::Bytes;
 use model::{

@@ -1,5 +1,5 @@
-//! What a receiver must be able to enforce, by name, so that an older one refuses what it would otherwise
-//! silently leave out: protobuf drops fields that it does not know.
+//! What a receiver must be able to enforce, by name, so that an older one refuses what it would
+//! otherwise silently leave out: protobuf drops fields that it does not know.
 
 use model::{inbound::MtlsMode, resource::Resource};
 

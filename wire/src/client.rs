@@ -1,5 +1,5 @@
-//! The three services from the caller's end. The caller brings the transport, TLS included, and every
-//! deadline but the signing one.
+//! The three services from the caller's end. The caller brings the transport, TLS included, and
+//! every deadline but the signing one.
 
 use std::{pin::Pin, time::Duration};
 
@@ -141,8 +141,8 @@ impl<T: Transport> IdentityClient<T> {
         }
     }
 
-    /// Asks for a certificate. Control is told to give up after [`SIGN_DEADLINE`]; the caller waits no longer
-    /// than that either if the transport enforces deadlines, as tonic's channel does.
+    /// Asks for a certificate. Control is told to give up after [`SIGN_DEADLINE`]; the caller waits
+    /// no longer than that either if the transport enforces deadlines, as tonic's channel does.
     ///
     /// # Errors
     /// If control cannot be reached, refuses, or answers with something that is no certificate.

@@ -1,4 +1,5 @@
-//! Between protobuf and the model, one file per subject. Encoding cannot fail; decoding checks everything.
+//! Between protobuf and the model, one file per subject. Encoding cannot fail; decoding checks
+//! everything.
 
 mod address;
 mod decision;

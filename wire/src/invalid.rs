@@ -7,7 +7,8 @@ use model::{identity, revision::InvalidRevision, weight::InvalidWeight};
 /// A field that does not hold what the protocol says it holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Invalid {
-    /// The path to the field, outermost first: `backends[2].split.canary`. Empty for the whole message.
+    /// The path to the field, outermost first: `backends[2].split.canary`. Empty for the whole
+    /// message.
     pub field: String,
     /// What is wrong with it.
     pub problem: Problem,

@@ -1,8 +1,9 @@
 //! The discovery protocol: what goes over the wire between control, proxies and the operator.
 //!
-//! The protobuf in `proto/` is the specification; the Rust generated from it stays inside this crate. Callers
-//! see types of [`model`] and of [`message`], which cannot hold what the protocol forbids: everything that
-//! arrives is checked where it is decoded, and what cannot be read harms only itself.
+//! The protobuf in `proto/` is the specification; the Rust generated from it stays inside this
+//! crate. Callers see types of [`model`] and of [`message`], which cannot hold what the protocol
+//! forbids: everything that arrives is checked where it is decoded, and what cannot be read harms
+//! only itself.
 //!
 //! | room | holds |
 //! |---|---|

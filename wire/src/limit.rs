@@ -1,5 +1,5 @@
-//! How much a peer may send. Whoever decodes holds the other side to these; whoever encodes cuts free text
-//! (reasons) to fit.
+//! How much a peer may send. Whoever decodes holds the other side to these; whoever encodes cuts
+//! free text (reasons) to fit.
 
 use std::sync::Arc;
 

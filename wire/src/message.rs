@@ -1,4 +1,5 @@
-//! Everything that travels on a stream, in types of the model. `proto/discovery.proto` says what each means.
+//! Everything that travels on a stream, in types of the model. `proto/discovery.proto` says what
+//! each means.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +29,8 @@ pub enum ToControl {
     Report(Report),
 }
 
-/// From control to a proxy. Control sends bodies [encoded](crate::Encoded), proxies get them as resources.
+/// From control to a proxy. Control sends bodies [encoded](crate::Encoded), proxies get them as
+/// resources.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum FromControl<Body = Resource> {
     /// What is under a key.
@@ -71,8 +73,8 @@ pub struct Held {
     pub version: Option<Version>,
     /// The decision number of what is held.
     pub decision: u64,
-    /// For a service: the decision held of each rollout, since numbers of different rollouts cannot be
-    /// compared.
+    /// For a service: the decision held of each rollout, since numbers of different rollouts cannot
+    /// be compared.
     pub rollouts: Vec<HeldDecision>,
 }
 
@@ -167,7 +169,8 @@ pub struct Settings {
 pub struct ToReplica {
     /// What is absent is over.
     pub decisions: Vec<Decision>,
-    /// Rollouts whose decision was sent and could not be read: what was known of them stays. Never sent.
+    /// Rollouts whose decision was sent and could not be read: what was known of them stays. Never
+    /// sent.
     pub unreadable: Vec<RolloutId>,
 }
 

@@ -1,7 +1,8 @@
-//! The three services from the serving end: traits in types of the model, and the adapters that make gRPC
-//! services of them.
+//! The three services from the serving end: traits in types of the model, and the adapters that
+//! make gRPC services of them.
 //!
-//! Whoever accepts connections tells who the peer is by putting a [`Peer`] into each request's extensions.
+//! Whoever accepts connections tells who the peer is by putting a [`Peer`] into each request's
+//! extensions.
 
 use std::{fmt, pin::Pin, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! Follows the CA Secret. Content that makes no sense is reported and not followed: what was used before
-//! stays in use.
+//! Follows the CA Secret. Content that makes no sense is reported and not followed: what was used
+//! before stays in use.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -63,8 +63,8 @@ impl Publish {
     }
 }
 
-/// The content that a change leaves; nothing if the Secret is gone: the operator makes it again, and until
-/// then the last one serves.
+/// The content that a change leaves; nothing if the Secret is gone: the operator makes it again,
+/// and until then the last one serves.
 fn newest(change: Change<BTreeMap<String, Vec<u8>>>) -> Option<BTreeMap<String, Vec<u8>>> {
     match change {
         Change::Applied(_, data) => Some(data),

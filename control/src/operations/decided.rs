@@ -7,8 +7,9 @@ use wire::message::ToReplica;
 
 /// The decisions after a message; nothing if they are the same as before.
 ///
-/// The message is the whole set, with two exceptions: what could not be read stays as it was, and of one
-/// rollout a lower number never replaces a higher one, because an operator that lost its lease may speak last.
+/// The message is the whole set, with two exceptions: what could not be read stays as it was, and
+/// of one rollout a lower number never replaces a higher one, because an operator that lost its
+/// lease may speak last.
 pub(super) fn merge(held: &[Decision], message: ToReplica) -> Option<Vec<Decision>> {
     let ToReplica { decisions, unreadable } = message;
     let unreadable: BTreeSet<RolloutId> = unreadable.into_iter().collect();

@@ -1,5 +1,6 @@
-//! What the replica shows to its callers and whom it trusts: a serving certificate signed here, renewed at
-//! half its life and whenever the authority changes. Connections that are open keep what they were made with.
+//! What the replica shows to its callers and whom it trusts: a serving certificate signed here,
+//! renewed at half its life and whenever the authority changes. Connections that are open keep what
+//! they were made with.
 
 use std::{
     sync::Arc,

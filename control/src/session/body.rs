@@ -1,7 +1,7 @@
 //! Encoded resources, shared between all sessions: what goes to a thousand proxies is encoded once.
 //!
-//! An unchanged resource is the same `Arc` from view to view, so the pointer is the key; each entry keeps its
-//! resource alive, so that no pointer is ever taken for another.
+//! An unchanged resource is the same `Arc` from view to view, so the pointer is the key; each entry
+//! keeps its resource alive, so that no pointer is ever taken for another.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -60,7 +60,8 @@ impl Bodies {
         entry.body.get_or_init(|| self.encode(&entry.resource)).clone()
     }
 
-    /// The lock is held for a look-up only; whoever comes first encodes outside it, and others wait for that.
+    /// The lock is held for a look-up only; whoever comes first encodes outside it, and others wait
+    /// for that.
     fn entry(&self, pointer: usize, resource: &Resource) -> Entry {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = generations.young.get(&pointer) {
@@ -94,10 +95,13 @@ fn fingerprint(resource: &Resource) -> Option<Fingerprint> {
     if let Resource::Trust(trust) = resource { Some(trust.fingerprint()) } else { None }
 }
 
-/// Whether both are the same `Arc`, so that nothing can have changed.
+/// Whether nothing can have changed: the same `Arc`, or equal where there is none.
 #[must_use]
 pub fn same(one: &Resource, other: &Resource) -> bool {
-    pointer(one).is_some() && pointer(one) == pointer(other)
+    match (one, other) {
+        (Resource::Destination(one), Resource::Destination(other)) => one == other,
+        _ => pointer(one).is_some() && pointer(one) == pointer(other),
+    }
 }
 
 /// Where the content is; nothing for what is kept by value.
@@ -121,3 +125,6 @@ impl fmt::Debug for Bodies {
 
 /// Bodies in each of the two halves.
 pub const MOST: usize = 16_384;
+
+#[cfg(test)]
+mod tests;

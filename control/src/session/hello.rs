@@ -1,5 +1,5 @@
-//! Who a proxy is: its certificate proves the account, its token the pod, and both must agree with what it
-//! says.
+//! Who a proxy is: its certificate proves the account, its token the pod, and both must agree with
+//! what it says.
 
 use std::sync::Arc;
 
@@ -41,3 +41,6 @@ pub(super) fn agree(
         identity,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
-//! What one proxy is subscribed to, what it should hold, was told and uses; and so what is to be sent next.
+//! What one proxy is subscribed to, what it should hold, was told and uses; and so what is to be
+//! sent next.
 //!
-//! Pure: the session brings what keys resolve to and what the proxy says. A key has at most one message
-//! waiting, and that is always the newest: what a slow proxy missed in between is never sent.
+//! Pure: the session brings what keys resolve to and what the proxy says. A key has at most one
+//! message waiting, and that is always the newest: what a slow proxy missed in between is never
+//! sent.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -285,8 +287,8 @@ impl Floor {
         Self { decision: body.encoded.decision, rollouts: body.rollouts.clone() }
     }
 
-    /// Whether following `body` would go back on a decision. Numbers of different rollouts are not compared;
-    /// only a proxy that did not name its rollouts is judged by the one number it gave.
+    /// Whether following `body` would go back on a decision. Numbers of different rollouts are not
+    /// compared; only a proxy that did not name its rollouts is judged by the one number it gave.
     fn is_above(&self, body: &Body) -> bool {
         if self.rollouts.is_empty() {
             let decision = body.encoded.decision;
@@ -303,3 +305,6 @@ fn push(key: Key, encoded: &Encoded) -> Push<Encoded> {
     let Encoded { version, decision, .. } = encoded;
     Push { key, version: *version, decision: *decision, body: encoded.clone() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! One session: an event loop around the ledger. It ends when the proxy leaves, says nothing, does not take
-//! what it is sent, or is replaced by a newer stream of the same pod.
+//! One session: an event loop around the ledger. It ends when the proxy leaves, says nothing, does
+//! not take what it is sent, or is replaced by a newer stream of the same pod.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     report::{Proxy, Registry, Standing},
-    view::Asker,
+    view::{Asker, View},
 };
 
 /// What one session holds.
@@ -194,7 +194,8 @@ impl Session {
         None
     }
 
-    /// Proxies leave a replica that stops one after another, so that the others are not asked all at once.
+    /// Proxies leave a replica that stops one after another, so that the others are not asked all
+    /// at once.
     fn plan_to_leave(&mut self) -> Option<Ending> {
         self.due.leave = Some(Instant::now() + SPREAD.mul_f64(rand::random::<f64>()));
         None
@@ -203,23 +204,24 @@ impl Session {
     fn round(&mut self) {
         self.due.round = None;
         self.due.next_round = Instant::now() + DEBOUNCE;
-        self.find_self();
+        let view = self.newest();
         for key in self.ledger.keys() {
-            self.resolve(&key);
+            self.resolve(&*view, &key);
         }
         self.changed();
     }
 
-    /// The pod's addresses, once control has seen the pod.
-    fn find_self(&mut self) {
+    /// The newest view; the pod's addresses are taken from it, once control has seen the pod.
+    fn newest(&mut self) -> Arc<dyn View> {
         let view = self.sources.views.borrow().clone();
         if let Some(pod) = view.pod(&self.asker.pod_uid) {
             self.asker.addresses = pod.addresses;
         }
+        view
     }
 
-    fn resolve(&mut self, key: &Key) {
-        let resource = self.look_up(key);
+    fn resolve(&mut self, view: &dyn View, key: &Key) {
+        let resource = self.look_up(view, key);
         match self.ledger.offer(key, resource, &self.sources.bodies) {
             Offer::Known | Offer::Queued => {}
             Offer::Behind => {
@@ -229,12 +231,13 @@ impl Session {
         }
     }
 
-    fn look_up(&self, key: &Key) -> Option<Resource> {
+    /// Trust comes from where certificates come from, so that a chain and the roots it leads to
+    /// never part.
+    fn look_up(&self, view: &dyn View, key: &Key) -> Option<Resource> {
         if *key == Key::Trust {
             let authority = self.sources.authorities.borrow().clone();
             return authority.map(|authority| Resource::Trust(Arc::clone(&authority.trust)));
         }
-        let view = self.sources.views.borrow().clone();
         view.resolve(&self.asker, key)
     }
 
@@ -308,14 +311,14 @@ impl Session {
     }
 
     fn subscribe(&mut self, all: Vec<Held>) -> Option<Ending> {
-        self.find_self();
+        let view = self.newest();
         for held in all {
             let key = held.key.clone();
             if !self.ledger.subscribe(held) {
                 let many = Refusal::Exhausted("too many subscriptions".into());
                 return Some(Ending::Refused(many));
             }
-            self.resolve(&key);
+            self.resolve(&*view, &key);
         }
         self.changed();
         None
@@ -352,3 +355,6 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// Within this time all proxies have left a replica that stops.
 const SPREAD: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! The serving side over real TLS: proxies and an operator against a replica whose cluster is in memory.
+//! The serving side over real TLS: proxies and an operator against a replica whose cluster is in
+//! memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 

@@ -1,4 +1,5 @@
-//! A replica of control with everything real but the cluster: a view, tokens and a CA Secret in memory.
+//! A replica of control with everything real but the cluster: a view, tokens and a CA Secret in
+//! memory.
 
 use std::{
     collections::BTreeMap,
@@ -155,7 +156,8 @@ impl World {
         self.views.send_replace(Arc::new(cluster.clone()));
     }
 
-    /// A channel of a peer with this identity, from this root; without one, no certificate is shown.
+    /// A channel of a peer with this identity, from this root; without one, no certificate is
+    /// shown.
     pub(crate) async fn channel(
         &self,
         peer: Option<(&Root, &str)>,

@@ -22,8 +22,9 @@ pub(crate) fn encode_to(ToReplica { decisions, unreadable: _ }: &ToReplica) -> p
     proto::ToReplica { decisions: decisions.iter().map(Into::into).collect() }
 }
 
-/// The decisions, and what is wrong with those that cannot be read. Where the rollout at least is known, it is
-/// named in `unreadable`: a decision that is not understood must not look like one that is over.
+/// The decisions, and what is wrong with those that cannot be read. Where the rollout at least is
+/// known, it is named in `unreadable`: a decision that is not understood must not look like one
+/// that is over.
 pub(crate) fn decode_to(
     proto::ToReplica { decisions }: proto::ToReplica,
 ) -> Result<(ToReplica, Vec<Invalid>), Invalid> {

@@ -16,11 +16,14 @@ use wire::{
     server::{Discovery, Identity, Incoming, Interrupted, Operations, Outgoing, Peer, Refusal},
 };
 
+/// What one stream is answered with.
+type Once<M> = Mutex<Option<mpsc::Receiver<Result<M, Refusal>>>>;
+
 /// Writes down everything that arrives and answers with what the test put in.
 #[derive(Debug)]
 pub(crate) struct Fake {
-    pub(crate) pushes: Mutex<Option<mpsc::Receiver<Result<FromControl<Encoded>, Refusal>>>>,
-    pub(crate) states: Mutex<Option<mpsc::Receiver<Result<FromReplica, Refusal>>>>,
+    pub(crate) pushes: Once<FromControl<Encoded>>,
+    pub(crate) states: Once<FromReplica>,
     pub(crate) heard: mpsc::Sender<Heard>,
     pub(crate) answer: SignResponse,
 }

@@ -9,8 +9,8 @@ proptest! {
     #[test]
     fn a_resource_comes_out_as_it_went_in(resource in arbitrary::resource()) {
         let encoded = Encoded::new(&resource).unwrap();
-        prop_assert_eq!(encoded.decode().unwrap(), resource.clone());
         prop_assert_eq!(encoded.decision, resource.decision());
+        prop_assert_eq!(encoded.decode().unwrap(), resource);
     }
 
     #[test]
