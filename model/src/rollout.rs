@@ -17,21 +17,27 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+mod decide;
 pub mod guard;
 pub mod hold;
 pub mod meter;
 pub mod persist;
 pub mod plan;
+mod progress;
+mod promote;
 pub mod reason;
 pub mod run;
 pub mod seen;
+mod turn;
+pub mod waiting;
 
-pub use hold::{Checks, Gates, Hold, Standing, Waiting};
+pub use hold::{Checks, Gates, Hold, Standing};
 pub use persist::Persisted;
 pub use plan::{OnMetricUnavailable, OnNoTraffic, Pause, Plan, Step};
 pub use reason::{Cause, Event, Reason, Transition, Unfit};
 pub use run::{Outcome, Progress, Release, Rollback, Run, Stage};
 pub use seen::{Approval, Owner, Pods, Seen, Strategy, Target, Workload};
+pub use waiting::Waiting;
 
 use crate::{moment::Moment, revision::Revision, service::Share, weight::Weight};
 
@@ -133,3 +139,6 @@ impl Rollout {
     /// How many releases are remembered.
     pub const REMEMBERED: usize = 10;
 }
+
+#[cfg(test)]
+mod tests;

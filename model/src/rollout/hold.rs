@@ -1,10 +1,11 @@
 //! What a state asks the caller to hold, as levels: made so again at every turn, whatever was lost before.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Decided, Trust,
-    reason::{Transition, Unfit},
+    Decided, Phase, Plan, Reason, Rollout, Run, Seen, Stage, Target, Trust, Waiting,
+    guard::{Capacity, DARK, FLAP},
+    reason::Transition,
 };
 use crate::{
     acks::Proof, moment::Moment, revision::Revision, rows::Counts, verdict::Verdict, weight::Weight,
@@ -51,7 +52,7 @@ pub enum Gates {
     Only(BTreeSet<Revision>),
 }
 
-/// What was counted in the segment under way, and what it says.
+/// What was counted, and what it says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checks {
     /// The verdict.
@@ -87,62 +88,6 @@ pub enum Standing {
     Reverting,
 }
 
-/// What a rollout waits for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Waiting {
-    /// A workload to look after.
-    Target,
-    /// A workload that can have a rollout.
-    FitTarget(Unfit),
-    /// A pod of the stable revision that serves.
-    StablePod,
-    /// A canary pod whose containers are ready.
-    CanaryPod,
-    /// Live proxies that do not hold the decision.
-    Proxies(Proof),
-    /// Control replicas that have not told what they know.
-    Control,
-    /// Proxies' counts.
-    Telemetry,
-    /// The record of the last turn.
-    Record,
-    /// The end of the step's time.
-    Time {
-        /// When that is.
-        until: Moment,
-    },
-    /// Attempts on the canary.
-    Requests {
-        /// Those it had in this step.
-        had: u64,
-        /// Those it must have.
-        needed: u64,
-    },
-    /// More evidence: there are more failures than there should be, and no proof.
-    Evidence,
-    /// A person who lets it go on.
-    Approval {
-        /// The step, counted from 0.
-        step: u32,
-    },
-    /// The end of `spec.suspend`.
-    Resume,
-    /// Kubernetes, which replaces the pods.
-    Pods {
-        /// Pods of the release that serve.
-        serving: u32,
-        /// How many are wanted.
-        wanted: u32,
-    },
-    /// Pods of the release to go away.
-    Leaving {
-        /// How many are left.
-        left: u32,
-    },
-    /// A person who changes the template.
-    Fix,
-}
-
 impl Standing {
     /// Its name in status.
     #[must_use]
@@ -162,64 +107,140 @@ impl Standing {
     }
 }
 
-impl Waiting {
-    /// Its name in status.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::Target => "NoTarget",
-            Self::FitTarget(unfit) => unfit.label(),
-            Self::StablePod => "NoStablePod",
-            Self::CanaryPod => "NoCanaryPod",
-            Self::Proxies(_) => "ProxiesBehind",
-            Self::Control => "ControlUnknown",
-            Self::Telemetry => "MetricUnavailable",
-            Self::Record => "Recording",
-            Self::Time { .. } => "Holding",
-            Self::Requests { had: 0, .. } => "NoTraffic",
-            Self::Requests { .. } => "FewRequests",
-            Self::Evidence => "Inconclusive",
-            Self::Approval { .. } => "AwaitingApproval",
-            Self::Resume => "Suspended",
-            Self::Pods { .. } => "ReplacingPods",
-            Self::Leaving { .. } => "PodsLeaving",
-            Self::Fix => "AwaitingFix",
+impl Rollout {
+    /// What this state asks for.
+    pub(super) fn hold(&self, plan: &Plan, seen: &Seen, transition: Option<Transition>) -> Hold {
+        let run = self.phase.run();
+        Hold {
+            decided: self.decided.clone(),
+            trust: self.trust.clone(),
+            gates: self.gates(seen),
+            standing: self.standing(plan, seen),
+            step: self.step(plan),
+            desired: self.decided.weight(),
+            observed: self.observed,
+            canary: run.map(|run| run.canary.clone()),
+            proxies: self.proof(seen),
+            checks: run.map(|run| self.checks(plan, seen, run)),
+            waiting: self.waiting(plan, seen),
+            again_at: self.again_at(plan, seen),
+            transition,
         }
     }
 
-    /// What it waits for, as a person reads it.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::Target => "the target does not exist".to_owned(),
-            Self::FitTarget(unfit) => unfit.sentence().to_owned(),
-            Self::StablePod => "no pod has been ready yet: gates are off until one is".to_owned(),
-            Self::CanaryPod => "no canary pod has all its containers ready".to_owned(),
-            Self::Proxies(proof) => format!(
-                "{} of {} proxies follow the decision, not yet {}",
-                proof.synced,
-                proof.total,
-                proof.names()
-            ),
-            Self::Control => "not all control replicas have told what their proxies hold".to_owned(),
-            Self::Telemetry => "proxies' counts do not arrive".to_owned(),
-            Self::Record => "the status is being written".to_owned(),
-            Self::Time { .. } => "the step's time is not over".to_owned(),
-            Self::Requests { had, needed } => {
-                format!("the canary had {had} of {needed} requests")
+    fn gates(&self, seen: &Seen) -> Gates {
+        let Target::Present(_) = seen.target else { return Gates::All };
+        if self.trust.revisions.is_empty() {
+            return Gates::All;
+        }
+        let Some(run) = self.phase.run() else { return Gates::Only(self.trust.revisions.clone()) };
+        let capacity = self.capacity(seen, &run.canary);
+        let guard = capacity.and_then(|capacity| capacity.guard(seen.now, self.dark_since));
+        if guard.is_some() {
+            return Gates::All;
+        }
+        let mut open = self.trust.revisions.clone();
+        if let Phase::Promoting { stage: Stage::Joining | Stage::Trusting, .. } = self.phase {
+            open.remove(&run.canary);
+        }
+        Gates::Only(open)
+    }
+
+    fn standing(&self, plan: &Plan, seen: &Seen) -> Standing {
+        match &self.phase {
+            Phase::Idle => Standing::Idle,
+            Phase::Completed => Standing::Completed,
+            Phase::Progressing { .. } if seen.suspend => Standing::Suspended,
+            Phase::Progressing { .. } => match self.waiting(plan, seen) {
+                Some(Waiting::Approval { .. }) => Standing::Paused,
+                _ => Standing::Progressing,
+            },
+            Phase::Promoting { .. } => Standing::Promoting,
+            Phase::Withdrawn { reason: Reason::Aborted, .. } => Standing::Aborted,
+            Phase::Withdrawn { .. } => Standing::Failed,
+            Phase::Halted { .. } => Standing::Halted,
+            Phase::Reverting { .. } => Standing::Reverting,
+        }
+    }
+
+    fn step(&self, plan: &Plan) -> Option<(u32, u32)> {
+        match &self.phase {
+            Phase::Progressing { progress, .. } => {
+                let of = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
+                Some((progress.step, of))
             }
-            Self::Evidence => {
-                "more requests fail than should, too few to prove anything".to_owned()
+            Phase::Idle
+            | Phase::Completed
+            | Phase::Promoting { .. }
+            | Phase::Withdrawn { .. }
+            | Phase::Halted { .. }
+            | Phase::Reverting { .. } => None,
+        }
+    }
+
+    fn checks(&self, plan: &Plan, seen: &Seen, run: &Run) -> Checks {
+        let counted = run.meter.in_step();
+        let verdict = match &self.phase {
+            Phase::Withdrawn { reason: Reason::Breach(breach), .. }
+            | Phase::Halted { reason: Reason::Breach(breach), .. } => Verdict::Breach(*breach),
+            _ => self.verdict(plan, seen, run),
+        };
+        Checks { verdict, canary: counted.canary, base: counted.base }
+    }
+
+    fn waiting(&self, plan: &Plan, seen: &Seen) -> Option<Waiting> {
+        match &seen.target {
+            Target::Missing => return Some(Waiting::Target),
+            Target::Unfit(unfit) => return Some(Waiting::FitTarget(*unfit)),
+            Target::Present(_) => {}
+        }
+        let capacity = |run: &Run| self.capacity(seen, &run.canary);
+        match &self.phase {
+            Phase::Idle | Phase::Completed => {
+                self.trust.revisions.is_empty().then_some(Waiting::StablePod)
             }
-            Self::Approval { step } => {
-                format!("step {} waits for approval", step.saturating_add(1))
+            Phase::Progressing { run, progress } => {
+                self.step_waits(plan, seen, &capacity(run)?, run, *progress)
             }
-            Self::Resume => "spec.suspend is set".to_owned(),
-            Self::Pods { serving, wanted } => {
-                format!("Kubernetes replaces the pods: {serving} of {wanted} serve")
+            Phase::Promoting { stage: Stage::Joining, .. } => {
+                let unknown = self.raise_waits(plan, seen);
+                let suspended = || seen.suspend.then_some(Waiting::Resume);
+                unknown.or_else(suspended).or(Some(Waiting::Record))
             }
-            Self::Leaving { left } => format!("{left} pods of the release are leaving"),
-            Self::Fix => "change the workload's template to go on: back to the stable revision, or forward to another".to_owned(),
+            Phase::Promoting { stage: Stage::Trusting, .. } => Some(Waiting::Record),
+            Phase::Promoting { run, stage: Stage::Opening, .. } => {
+                let Capacity { canary, replicas, .. } = capacity(run)?;
+                Some(Waiting::Pods { serving: canary.serving, wanted: replicas })
+            }
+            Phase::Withdrawn { .. } | Phase::Halted { .. } => Some(Waiting::Fix),
+            Phase::Reverting { run } => {
+                Some(Waiting::Leaving { left: capacity(run)?.canary.existing })
+            }
+        }
+    }
+
+    /// When something is due that no change of what is seen would announce.
+    fn again_at(&self, plan: &Plan, seen: &Seen) -> Option<Moment> {
+        let run = self.phase.run()?;
+        let step = match &self.phase {
+            Phase::Progressing { progress, .. } => progress
+                .reached
+                .and_then(|reached| Some(reached.plus(plan.step(progress.step)?.hold))),
+            _ => None,
+        };
+        let after = |since: Option<Moment>, span: Duration| since.map(|since| since.plus(span));
+        let deadline = plan.progress_deadline.map(|span| run.started.plus(span + run.excused));
+        [step, after(run.unhealthy_since, FLAP), after(self.dark_since, DARK), deadline]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > seen.now)
+            .min()
+    }
+
+    fn capacity(&self, seen: &Seen, canary: &Revision) -> Option<Capacity> {
+        match &seen.target {
+            Target::Present(workload) => Some(Capacity::of(workload, &self.trust, canary)),
+            Target::Missing | Target::Unfit(_) => None,
         }
     }
 }

@@ -1,8 +1,26 @@
 //! What a release's callers counted, cut into the segments that the verdict needs.
+//!
+//! A segment begins with every change of weight, because the comparison knows one share per segment, and after
+//! [`SEGMENT_ATTEMPTS`] attempts or more in [`SEGMENT_TIME`] or more, so that a long good time does not outweigh a
+//! bad minute. Quiet services get long segments.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{moment::Moment, rows::Counts};
+use crate::{
+    moment::Moment,
+    revision::Revision,
+    rows::{self, Counts, Totals},
+    verdict::Sample,
+    weight::Weight,
+};
+
+/// How many attempts on the canary a segment has at least, if no change of weight ends it.
+pub const SEGMENT_ATTEMPTS: u64 = 500;
+
+/// How long a segment lasts at least, if no change of weight ends it.
+pub const SEGMENT_TIME: Duration = Duration::from_secs(60);
 
 /// The counts of a release and the marks they are measured from.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -18,12 +36,12 @@ pub struct Meter {
     pub step_mark: Pair,
     /// The totals when the segment began.
     pub segment_mark: Pair,
-    /// The segment under way, counted from 1.
+    /// The segment under way, counted from 1; 0 before the first.
     pub segment: u32,
     /// When it began.
     pub segment_since: Moment,
-    /// When the first failure was counted, if the proxies' own clocks are no help.
-    pub first_failure: Option<Moment>,
+    /// When a failure was first counted.
+    pub failure_counted: Option<Moment>,
 }
 
 /// What went to the canary and what to everybody else.
@@ -34,3 +52,101 @@ pub struct Pair {
     /// Everybody else's.
     pub base: Counts,
 }
+
+impl Pair {
+    fn of(totals: &Totals, canary: &Revision) -> Self {
+        let of = |target: rows::Target| totals.get(&target).copied().unwrap_or_default();
+        Self { canary: of(rows::Target::Revision(canary.clone())), base: of(rows::Target::Base) }
+    }
+
+    fn max(&self, other: &Self) -> Self {
+        Self { canary: self.canary.max(&other.canary), base: self.base.max(&other.base) }
+    }
+
+    fn since(&self, mark: &Self) -> Self {
+        Self { canary: self.canary.since(&mark.canary), base: self.base.since(&mark.base) }
+    }
+}
+
+impl Meter {
+    /// Takes in totals, which count from now on if the canary has a weight.
+    pub(super) fn count(
+        &mut self,
+        now: Moment,
+        totals: &Totals,
+        canary: &Revision,
+        weighted: bool,
+    ) {
+        let seen = Pair::of(totals, canary);
+        if !self.open {
+            let marks = Self { run_mark: seen, step_mark: seen, ..Self::default() };
+            *self = Self { open: weighted, counted: seen, ..marks };
+            self.cut(now);
+            return;
+        }
+        self.counted = self.counted.max(&seen);
+        if self.in_run().canary.failures > 0 {
+            self.failure_counted.get_or_insert(now);
+        }
+        let long = now.since(self.segment_since) >= SEGMENT_TIME;
+        if long && self.in_segment().canary.attempts >= SEGMENT_ATTEMPTS {
+            self.cut(now);
+        }
+    }
+
+    /// Begins a segment because the decision changed. If it is the first that gives the canary a weight, what was
+    /// counted until now is what everything is measured from.
+    pub(super) fn turn(&mut self, now: Moment, weighted: bool) {
+        self.open |= weighted && self.segment > 0;
+        self.cut(now);
+    }
+
+    fn cut(&mut self, now: Moment) {
+        self.segment = self.segment.saturating_add(1);
+        self.segment_since = now;
+        self.segment_mark = self.counted;
+    }
+
+    /// Begins a step.
+    pub(super) const fn mark_step(&mut self) {
+        self.step_mark = self.counted;
+    }
+
+    /// What was counted since the release first had traffic.
+    #[must_use]
+    pub fn in_run(&self) -> Pair {
+        self.counted.since(&self.run_mark)
+    }
+
+    /// What was counted since the step was reached.
+    #[must_use]
+    pub fn in_step(&self) -> Pair {
+        self.counted.since(&self.step_mark)
+    }
+
+    /// What was counted in the segment under way.
+    #[must_use]
+    pub fn in_segment(&self) -> Pair {
+        self.counted.since(&self.segment_mark)
+    }
+
+    /// What is judged, if the canary has had `share` throughout the segment.
+    #[must_use]
+    pub fn sample(&self, share: Weight) -> Sample {
+        let Pair { canary, base } = self.in_segment();
+        let failed = self.in_run().canary.failures;
+        Sample { canary, base, share, segment: self.segment, failed }
+    }
+
+    /// When the first request failed: as the proxy that saw it says, if that can be true, or else when it was
+    /// counted.
+    #[must_use]
+    pub fn first_failure(&self, started: Moment) -> Option<Moment> {
+        let counted = self.failure_counted?;
+        let told = self.in_run().canary.first_failure;
+        Some(told.filter(|told| (started..=counted).contains(told)).unwrap_or(counted))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,8 @@ pub struct Plan {
     pub skip_analysis: bool,
     /// Whether a template that differs from the stable one in its restart time alone goes through the steps.
     pub restarts_are_releases: bool,
-    /// How long a step may take beyond its own `hold` before the release is withdrawn; no bound if absent.
+    /// The longest a release may take from its start to its last step, times when a person held it apart; then it
+    /// is withdrawn. No bound if absent.
     pub progress_deadline: Option<Duration>,
 }
 

@@ -16,9 +16,9 @@ pub enum Reason {
     },
     /// None of its pods has been ready for [`super::guard::FLAP`], after some had been.
     NotReady,
-    /// A step took longer than `progressDeadline` allows.
+    /// The release took longer than `progressDeadline` allows.
     DeadlineExceeded {
-        /// The step, counted from 0.
+        /// The step that it had come to, counted from 0.
         step: u32,
     },
     /// No reports arrived for as long as the plan bears.
@@ -67,6 +67,8 @@ pub struct Transition {
 pub enum Event {
     /// The revision that serves was recorded as the one to trust.
     StableRecorded,
+    /// No trusted revision has pods left, and the wanted one does not serve yet.
+    TrustLost,
     /// The workload was made anew; what was known of the former one is forgotten.
     TargetReplaced,
     /// The workload is gone.
@@ -132,7 +134,7 @@ impl Reason {
                 format!("no pod has been ready for {} seconds", super::guard::FLAP.as_secs())
             }
             Self::DeadlineExceeded { step } => {
-                format!("step {} took longer than progressDeadline allows", step.saturating_add(1))
+                format!("progressDeadline passed in step {}", step.saturating_add(1))
             }
             Self::MetricUnavailable => "no proxy's counts arrived".to_owned(),
             Self::Aborted => "spec.abort was set".to_owned(),
@@ -223,6 +225,7 @@ impl Event {
     pub const fn label(self) -> &'static str {
         match self {
             Self::StableRecorded => "StableRecorded",
+            Self::TrustLost => "TrustLost",
             Self::TargetReplaced => "TargetReplaced",
             Self::TargetLost => "TargetLost",
             Self::TargetUnfit => "TargetUnfit",
@@ -249,7 +252,8 @@ impl Event {
     #[must_use]
     pub const fn is_warning(self) -> bool {
         match self {
-            Self::TargetReplaced
+            Self::TrustLost
+            | Self::TargetReplaced
             | Self::TargetLost
             | Self::TargetUnfit
             | Self::WeightLowered

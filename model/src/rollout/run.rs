@@ -1,5 +1,7 @@
 //! One release under way, and what is remembered of one that ended.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{meter::Meter, reason::Reason};
@@ -20,6 +22,10 @@ pub struct Run {
     pub unhealthy_since: Option<Moment>,
     /// Since when no reports arrive.
     pub blind_since: Option<Moment>,
+    /// Since when a person keeps it where it is.
+    pub paused_since: Option<Moment>,
+    /// For how long it was kept so before: that does not count against its deadline.
+    pub excused: Duration,
     /// What its callers counted.
     pub meter: Meter,
 }
