@@ -11,11 +11,17 @@
 //! | [`sidecar`] | how all of it is put together, and how it ends |
 //! | [`settings`] | what the injector says through the environment |
 //! | [`drain`] | whether the proxy is on its way out, and who still keeps it |
-//! | [`detect`] | what a client speaks, told from its first bytes |
+//! | [`worker`], [`accept`] | the data plane's threads, and how connections come to them |
+//! | [`outbound`], [`inbound`] | what the pod's own connections go through, and those from elsewhere |
+//! | [`original_dst`], [`detect`] | where a connection was going, and what its client speaks |
+//! | [`http`], [`tcp`], [`tls`] | requests, bytes, and who is on the other side |
+//! | [`pool`] | endpoints and the connections that are kept to them |
 //! | [`balance`] | which endpoint gets the next request, and exact shares of traffic |
-//! | [`metrics`], [`telemetry_rows`] | what is counted, for Prometheus and for rollouts |
+//! | [`metrics`], [`telemetry_rows`], [`access_log`] | what is counted and logged |
 //! | [`redirect`], [`ports`] | how the pod's traffic comes here, and where to |
 
+pub mod accept;
+pub mod access_log;
 pub mod admin;
 pub mod balance;
 mod cause;
@@ -23,12 +29,20 @@ pub mod control;
 pub mod detect;
 pub mod discovery;
 pub mod drain;
+pub mod http;
 pub mod identity;
+pub mod inbound;
 pub mod metrics;
+pub mod original_dst;
+pub mod outbound;
+pub mod pool;
 pub mod ports;
 pub mod probe;
 pub mod redirect;
 pub mod report;
 pub mod settings;
 pub mod sidecar;
+pub mod tcp;
 pub mod telemetry_rows;
+pub mod tls;
+pub mod worker;

@@ -3,6 +3,8 @@
 //! Everything but traffic runs on the runtime that calls [`run`]: discovery, identity, the admin servers. The data
 //! plane has threads of its own and gets handles.
 
+mod traffic;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -24,6 +26,7 @@ use tokio::{
 };
 use tracing::info;
 
+use self::traffic::{Handles, Pod};
 use crate::{
     admin::{Parts, localhost, pod_facing},
     discovery::{Discovery, Proxy},
@@ -33,6 +36,7 @@ use crate::{
     report::Reporter,
     settings::Settings,
     telemetry_rows::Rows,
+    worker::{self, Workers},
 };
 
 /// Why a proxy cannot run.
@@ -49,6 +53,9 @@ pub enum Error {
     /// It could not hear that it is to stop.
     #[error("failed to listen to signals")]
     Signals(#[source] io::Error),
+    /// The data plane did not start, or broke.
+    #[error("the data plane does not run")]
+    Traffic(#[source] worker::Error),
 }
 
 /// Runs the proxy until it is told to stop, or a part that it cannot do without ends.
@@ -58,22 +65,28 @@ pub enum Error {
 pub async fn run(settings: Settings, log: LogLevel) -> Result<End, Error> {
     let tasks = Tasks::new();
     let (drain, limit) = (Drain::new(), settings.drain);
-    let parts = start(settings, log, &tasks, &drain);
+    let (parts, workers) = start(settings, log, &tasks, &drain)?;
     serve_admin(&parts, &tasks).await?;
     let broken = wait_for_the_end(&tasks).await?;
     drain.begin(Instant::now() + limit);
     let left = drain.finished().await;
     info!(left, broken, "leaving");
     let end = tasks.shutdown(GRACE).await;
+    workers.stop().map_err(Error::Traffic)?;
     Ok(if broken { End::Broken } else { end })
 }
 
 /// Starts everything that keeps the handles current.
-fn start(settings: Settings, log: LogLevel, tasks: &Tasks, drain: &Drain) -> Parts {
+fn start(
+    settings: Settings,
+    log: LogLevel,
+    tasks: &Tasks,
+    drain: &Drain,
+) -> Result<(Parts, Workers), Error> {
     let (clock, readiness, metrics) = (Clock::system(), Readiness::new(), Metrics::new());
-    let identity = Identity::empty();
+    let (pod, identity) = (Pod::of(&settings), Identity::empty());
     let roots = Roots { file: settings.trust_file, identity: identity.clone() };
-    let rows = Arc::new(Rows::new(clock.clone()));
+    let rows = Rows::new(clock.clone());
     let proxy = Proxy {
         control: settings.control.clone(),
         roots: roots.clone(),
@@ -82,17 +95,32 @@ fn start(settings: Settings, log: LogLevel, tasks: &Tasks, drain: &Drain) -> Par
         pod_name: Arc::clone(&settings.workload.pod),
         namespace: Arc::clone(&settings.workload.namespace),
         epoch: clock.unix_millis(),
-        reporter: Reporter::new(rows, identity.clone()),
+        reporter: Reporter::new(Arc::new(rows.clone()), identity.clone()),
         clock: clock.clone(),
     };
     let (discovery, client) = Discovery::new(proxy, &readiness, &metrics);
+    let handles = Handles {
+        discovery: discovery.clone(),
+        identity: identity.clone(),
+        drain: drain.clone(),
+        clock: clock.clone(),
+        rows,
+    };
+    let workers = traffic::start(handles, &pod, &metrics).map_err(Error::Traffic)?;
     let authority = Control { control: settings.control, roots, token: settings.token_file };
     let authority = Arc::new(authority);
     let renewal = Renewal::new(settings.id, identity.clone(), discovery.clone(), authority, clock)
         .shown(&readiness, &metrics);
     tasks.spawn_critical("discovery", client.run(tasks.token()));
     tasks.spawn_critical("identity", renewal.run(tasks.token()));
-    Parts {
+    let (ended, stopping) = (workers.ended(), tasks.token());
+    tasks.spawn_critical("workers", async move {
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+    let parts = Parts {
         readiness,
         metrics,
         discovery,
@@ -102,7 +130,8 @@ fn start(settings: Settings, log: LogLevel, tasks: &Tasks, drain: &Drain) -> Par
         log,
         probes: settings.probes,
         pod: settings.addresses.primary(),
-    }
+    };
+    Ok((parts, workers))
 }
 
 async fn serve_admin(parts: &Parts, tasks: &Tasks) -> Result<(), Error> {

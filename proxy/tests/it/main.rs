@@ -1,7 +1,15 @@
-//! The proxy against a real kernel and real sockets. Needs root: each test works in network namespaces that it
-//! makes for itself, and fails with a sentence if it cannot.
+//! The proxy against a real kernel and real sockets. What touches redirection needs root and works in network
+//! namespaces of its own; the data plane's tests stay on loopback, with destinations that the tests bring.
 
+#[cfg(test)]
+mod mesh;
 #[cfg(test)]
 mod namespace;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod redirect;
+#[cfg(test)]
+mod talk;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,151 @@
+//! Accepts connections and hands each to the worker that has the fewest.
+
+use std::{
+    net::TcpStream as StdStream,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
+use tracing::warn;
+
+use crate::{inbound, outbound, tcp, worker::Worker};
+
+/// Which way a connection goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// From the pod to elsewhere.
+    Outbound,
+    /// From elsewhere to the pod.
+    Inbound,
+}
+
+/// Where a worker's connections are put, and how many it has.
+#[derive(Debug)]
+pub struct Desk {
+    queue: mpsc::Sender<Accepted>,
+    open: Arc<AtomicUsize>,
+}
+
+/// All workers' desks, and how many connections there may be.
+#[derive(Debug)]
+pub struct Dispatch {
+    desks: Vec<Desk>,
+    room: Arc<Semaphore>,
+}
+
+/// A connection on its way to its worker.
+#[derive(Debug)]
+pub struct Accepted {
+    side: Side,
+    stream: StdStream,
+    place: Place,
+}
+
+/// A connection's place among those that may be open, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    open: Arc<AtomicUsize>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Desk {
+    /// A desk, and the queue that its worker reads.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Accepted>) {
+        let (queue, accepted) = mpsc::channel(QUEUE);
+        (Self { queue, open: Arc::default() }, accepted)
+    }
+}
+
+impl Dispatch {
+    /// Desks for at most `connections` at a time.
+    #[must_use]
+    pub fn new(desks: Vec<Desk>, connections: usize) -> Self {
+        Self { desks, room: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))) }
+    }
+
+    /// The desk with the fewest connections, and its number.
+    fn freest(&self) -> Option<(usize, &Desk)> {
+        let desks = self.desks.iter().enumerate();
+        desks.min_by_key(|(_, desk)| desk.open.load(Ordering::Relaxed))
+    }
+}
+
+impl Place {
+    fn take(desk: &Desk, room: OwnedSemaphorePermit) -> Self {
+        desk.open.fetch_add(1, Ordering::Relaxed);
+        Self { open: Arc::clone(&desk.open), _room: room }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Accepted {
+    /// Serves the connection on this worker.
+    pub fn serve(self, worker: &Rc<Worker>) {
+        let Self { side, stream, place } = self;
+        match TcpStream::from_std(stream) {
+            Ok(stream) => serve(side, stream, place, worker),
+            Err(error) => warn!(%error, "a connection was lost on its way to its worker"),
+        }
+    }
+}
+
+/// Accepts for ever. When all places are taken it waits, and the kernel's queue holds what comes.
+pub async fn run(
+    listener: TcpListener,
+    side: Side,
+    index: usize,
+    worker: Rc<Worker>,
+    dispatch: Arc<Dispatch>,
+) {
+    while let Ok(room) = Arc::clone(&dispatch.room).acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: others have to close first.
+                warn!(%error, "failed to accept");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let Some((freest, desk)) = dispatch.freest() else { return };
+        let place = Place::take(desk, room);
+        if freest == index {
+            serve(side, stream, place, &worker);
+        } else if let Ok(stream) = stream.into_std() {
+            // A worker whose queue is full is not accepting; the client is told at once.
+            drop(desk.queue.try_send(Accepted { side, stream, place }));
+        }
+    }
+}
+
+fn serve(side: Side, stream: TcpStream, place: Place, worker: &Rc<Worker>) {
+    if tcp::prepare(&stream).is_err() {
+        return;
+    }
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        match side {
+            Side::Outbound => outbound::serve(worker, stream).await,
+            Side::Inbound => inbound::serve(worker, stream).await,
+        }
+        drop(place);
+    });
+}
+
+/// Connections that may wait for a worker to take them.
+const QUEUE: usize = 1024;
+const PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,203 @@
+//! One request and its response, from the first byte to the last: what will be recorded when it is over, however
+//! it ends. Dropping an exchange is what records it, so that nothing that ends early is forgotten.
+
+use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc};
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::{
+    body::Source,
+    head::Head,
+    head_timer::InRequest,
+    recorder::{End, Shared},
+};
+use crate::{
+    access_log::{AccessLog, Entry},
+    drain::InFlight,
+    metrics::labels::{Flags, Reporter, RequestProtocol},
+    telemetry_rows::Row,
+};
+
+/// A request under way.
+#[derive(Debug)]
+pub struct Exchange {
+    started: Instant,
+    recorder: Shared,
+    protocol: RequestProtocol,
+    code: Cell<u16>,
+    grpc_status: Cell<Option<u16>>,
+    flags: Cell<Flags>,
+    stage: Cell<Stage>,
+    source: Option<Rc<Source>>,
+    response_bytes: Cell<u64>,
+    row: Option<Arc<Row>>,
+    entry: Option<Box<(AccessLog, Entry)>>,
+    /// What counts or waits for requests under way.
+    _held: Held,
+}
+
+/// What a request holds on to for as long as it is under way.
+#[derive(Debug)]
+pub struct Held {
+    /// Its place among all that is in flight.
+    pub in_flight: InFlight,
+    /// Its claim that the bytes its client sends are no new request's.
+    pub in_request: Option<InRequest>,
+}
+
+/// How far an exchange has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// Nobody has answered.
+    Asked,
+    /// The response's head was passed on.
+    Answered,
+    /// The server ended the response before its end.
+    Failed,
+    /// All was passed on.
+    Complete,
+}
+
+impl Exchange {
+    /// An exchange that begins now.
+    #[must_use]
+    pub fn begin(recorder: Shared, head: &Head, source: Option<Rc<Source>>, held: Held) -> Self {
+        let protocol = if head.is_grpc() { RequestProtocol::Grpc } else { RequestProtocol::Http };
+        Self {
+            started: Instant::now(),
+            recorder,
+            protocol,
+            code: Cell::new(0),
+            grpc_status: Cell::new(None),
+            flags: Cell::new(Flags::DownstreamTermination),
+            stage: Cell::new(Stage::Asked),
+            source,
+            response_bytes: Cell::new(0),
+            row: None,
+            entry: None,
+            _held: held,
+        }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Whether it is gRPC.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.protocol == RequestProtocol::Grpc
+    }
+
+    /// Will be logged, too.
+    pub fn log(&mut self, log: &AccessLog, entry: Entry) {
+        self.entry = Some(Box::new((log.clone(), entry)));
+    }
+
+    /// The endpoint that is to answer it, and the row of its revision if a rollout is on.
+    pub fn directed(
+        &mut self,
+        recorder: Shared,
+        row: Option<Arc<Row>>,
+        address: Option<SocketAddr>,
+    ) {
+        self.recorder = recorder;
+        self.row = row;
+        if let Some(entry) = &mut self.entry {
+            entry.1.upstream = address;
+        }
+    }
+
+    /// An attempt at the endpoint it was last directed to has failed and another follows.
+    pub fn attempt_failed(&mut self) {
+        if let Some(row) = self.row.take() {
+            row.record(false);
+        }
+    }
+
+    /// The response's head is passed on.
+    pub fn answered(&mut self, code: u16, headers: &HeaderMap) {
+        self.code.set(code);
+        self.note_trailers(headers);
+        self.stage.set(Stage::Answered);
+        if let Some(entry) = &mut self.entry {
+            entry.1.upstream_time = Some(self.started.elapsed());
+        }
+    }
+
+    /// The proxy answers itself.
+    pub fn answered_here(&self, code: u16, grpc_status: Option<u16>, flags: Flags) {
+        self.code.set(code);
+        self.grpc_status.set(grpc_status);
+        self.flags.set(flags);
+        self.stage.set(Stage::Failed);
+    }
+
+    /// Bytes of the response's body are passed on.
+    pub fn add_response_bytes(&self, bytes: usize) {
+        self.response_bytes.set(self.response_bytes.get() + bytes as u64);
+    }
+
+    /// Looks for gRPC's status, which comes in trailers, or in the head if there is nothing else.
+    pub fn note_trailers(&self, trailers: &HeaderMap) {
+        if self.is_grpc()
+            && let Some(status) = trailers.get("grpc-status")
+        {
+            self.grpc_status.set(status.to_str().ok().and_then(|status| status.parse().ok()));
+        }
+    }
+
+    /// The server's connection ended before the response did.
+    pub fn upstream_failed(&self) {
+        self.flags.set(Flags::UpstreamTermination);
+        self.stage.set(Stage::Failed);
+    }
+
+    /// The response was passed on to its end.
+    pub fn complete(&self) {
+        self.flags.set(Flags::None);
+        self.stage.set(Stage::Complete);
+    }
+
+    /// Whether the attempt was a good one, as a rollout sees it; nothing if the client was gone before there was
+    /// anything to judge.
+    fn verdict(&self) -> Option<bool> {
+        match self.stage.get() {
+            Stage::Asked => None,
+            Stage::Failed => Some(false),
+            Stage::Answered | Stage::Complete => Some(!self.is_bad()),
+        }
+    }
+
+    fn is_bad(&self) -> bool {
+        self.code.get() >= 500 || self.grpc_status.get().is_some_and(is_servers_fault)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let (Some(row), Some(ok)) = (&self.row, self.verdict()) {
+            row.record(ok);
+        }
+        let took = self.started.elapsed();
+        let request_bytes = self.source.as_ref().map_or(0, |source| source.bytes());
+        let response_bytes = self.response_bytes.get();
+        let Self { protocol, code, grpc_status, flags, .. } = &*self;
+        let (protocol, code) = (*protocol, code.get());
+        let end = End { protocol, code, grpc_status: grpc_status.get(), flags: flags.get() };
+        self.recorder.record(end, took, request_bytes, response_bytes);
+        if let Some(entry) = self.entry.take() {
+            let (log, entry) = *entry;
+            let inbound = self.recorder.path().reporter == Reporter::Destination;
+            log.write(&entry, &end, inbound, took, [request_bytes, response_bytes]);
+        }
+    }
+}
+
+/// gRPC statuses whose HTTP counterpart is a 5xx (google.rpc.Code).
+const fn is_servers_fault(status: u16) -> bool {
+    matches!(status, 2 | 4 | 12 | 13 | 14 | 15)
+}

@@ -1,0 +1,218 @@
+//! Heads of requests and responses, as they go from one hop to the next. Pure.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+
+use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED};
+
+/// A request's head, without what belonged to the hop it came by.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The method.
+    pub method: Method,
+    /// As the client wrote it.
+    pub uri: Uri,
+    /// What the client spoke.
+    pub version: Version,
+    /// Without hop-by-hop headers.
+    pub headers: HeaderMap,
+    /// `:protocol` of an extended CONNECT (RFC 8441).
+    pub protocol: Option<hyper::ext::Protocol>,
+}
+
+/// Who sends a request to whom, which decides how its head is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hop {
+    /// To another proxy, over HTTP/2.
+    Mesh,
+    /// To a server, over HTTP/1.
+    Http1,
+    /// To a server, over HTTP/2.
+    Http2,
+}
+
+impl Head {
+    /// Takes over a request's head.
+    #[must_use]
+    pub fn from_parts(parts: Parts) -> Self {
+        let Parts { method, uri, version, mut headers, mut extensions, .. } = parts;
+        strip_hop(&mut headers);
+        let protocol = extensions.remove::<hyper::ext::Protocol>();
+        Self { method, uri, version, headers, protocol }
+    }
+
+    /// The head of a request that came from another proxy, as the client's application wrote it.
+    pub fn restore_version(&mut self) {
+        if let Some(version) = self.headers.remove(CLIENT_VERSION) {
+            self.version = match version.as_bytes() {
+                b"2" => Version::HTTP_2,
+                b"1.0" => Version::HTTP_10,
+                _ => Version::HTTP_11,
+            };
+        }
+    }
+
+    /// Removes what only this mesh's proxies may say.
+    pub fn strip_claims(&mut self) {
+        strip_claims(&mut self.headers);
+    }
+
+    /// The host the client asked for; nothing if it named none.
+    #[must_use]
+    pub fn authority(&self) -> Option<Authority> {
+        if let Some(authority) = self.uri.authority() {
+            return Some(authority.clone());
+        }
+        Authority::try_from(self.headers.get(header::HOST)?.as_bytes()).ok()
+    }
+
+    /// Whether sending it twice means the same as sending it once (RFC 9110, section 9.2.2).
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        self.method.is_safe() || matches!(self.method, Method::PUT | Method::DELETE)
+    }
+
+    /// Whether it is gRPC.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        is_grpc(&self.headers)
+    }
+
+    /// The request as it is written on `hop`, with `fallback` for who is asked if the client did not say.
+    #[must_use]
+    pub fn request<B>(&self, hop: Hop, fallback: &str, body: B) -> Request<B> {
+        let mut request = Request::new(body);
+        request.method_mut().clone_from(&self.method);
+        request.headers_mut().clone_from(&self.headers);
+        match hop {
+            Hop::Mesh => {
+                *request.version_mut() = Version::HTTP_2;
+                *request.uri_mut() = self.absolute(fallback);
+                request.headers_mut().insert(CLIENT_VERSION, version_text(self.version));
+            }
+            Hop::Http2 => {
+                *request.version_mut() = Version::HTTP_2;
+                *request.uri_mut() = self.absolute(fallback);
+                request.headers_mut().remove(header::HOST);
+            }
+            Hop::Http1 => {
+                *request.version_mut() = self.http1_version();
+                *request.uri_mut() = self.origin_form();
+                self.put_host(request.headers_mut());
+            }
+        }
+        if let Some(protocol) = &self.protocol {
+            request.extensions_mut().insert(protocol.clone());
+        }
+        request
+    }
+
+    fn http1_version(&self) -> Version {
+        if self.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 }
+    }
+
+    fn absolute(&self, fallback: &str) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.authority = self.authority().or_else(|| Authority::try_from(fallback).ok());
+        if self.method != Method::CONNECT || self.protocol.is_some() {
+            parts.scheme = Some(self.uri.scheme().cloned().unwrap_or(Scheme::HTTP));
+            parts.path_and_query = Some(self.path_and_query());
+        }
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    fn origin_form(&self) -> Uri {
+        if self.method == Method::CONNECT {
+            return self.uri.clone();
+        }
+        Uri::from(self.path_and_query())
+    }
+
+    fn path_and_query(&self) -> PathAndQuery {
+        self.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
+    }
+
+    /// HTTP/1 names the host in a header (RFC 9112, section 3.2); a client of HTTP/2 need not have written one.
+    fn put_host(&self, headers: &mut HeaderMap) {
+        if !headers.contains_key(header::HOST)
+            && let Some(authority) = self.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            headers.insert(header::HOST, host);
+        }
+    }
+}
+
+/// Removes what only this mesh's proxies may say.
+pub fn strip_claims(headers: &mut HeaderMap) {
+    for name in [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED] {
+        headers.remove(name);
+    }
+}
+
+/// Whether a message with these headers is gRPC's.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC needs to arrive.
+pub fn strip_hop(headers: &mut HeaderMap) {
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if headers.get(header::TE).is_some_and(|te| te != TRAILERS) {
+        let wants_trailers = wants_trailers(headers);
+        headers.remove(header::TE);
+        if wants_trailers {
+            headers.insert(header::TE, TRAILERS);
+        }
+    }
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    if !headers.contains_key(header::CONNECTION) {
+        return Vec::new();
+    }
+    let values = headers.get_all(header::CONNECTION).iter();
+    let names = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let names = names.filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    // `Connection: te` says that TE is for this hop, and TE is looked at on its own.
+    names.filter(|name| name != header::TE).collect()
+}
+
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::TE).iter();
+    let mut codings =
+        values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+fn version_text(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    })
+}
+
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+use http::{HeaderMap, Request, Version, header};
+
+use super::{Head, Hop, strip_hop};
+use crate::http::CLIENT_VERSION;
+
+fn head(request: http::request::Builder) -> Head {
+    Head::from_parts(request.body(()).unwrap().into_parts().0)
+}
+
+fn get(uri: &str, host: &str) -> Head {
+    head(Request::get(uri).header(header::HOST, host))
+}
+
+#[test]
+fn what_belongs_to_one_hop_is_removed_and_nothing_else() {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONNECTION, "keep-alive, X-Mine".parse().unwrap());
+    headers.insert("x-mine", "1".parse().unwrap());
+    headers.insert("keep-alive", "timeout=5".parse().unwrap());
+    headers.insert("transfer-encoding", "chunked".parse().unwrap());
+    headers.insert("x-theirs", "2".parse().unwrap());
+    strip_hop(&mut headers);
+    assert_eq!(headers.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-theirs"]);
+}
+
+#[test]
+fn the_wish_for_trailers_stays_and_other_codings_go() {
+    for (te, left) in
+        [("trailers", Some("trailers")), ("gzip, trailers", Some("trailers")), ("gzip", None)]
+    {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::TE, te.parse().unwrap());
+        headers.insert(header::CONNECTION, "te".parse().unwrap());
+        strip_hop(&mut headers);
+        assert_eq!(headers.get(header::TE).map(|te| te.to_str().unwrap()), left, "{te}");
+    }
+}
+
+#[test]
+fn between_proxies_host_version_and_target_arrive_as_they_were() {
+    let sent = get("/a?b=c", "shop.example:8080").request(Hop::Mesh, "10.0.0.1:80", ());
+    assert_eq!(sent.uri(), "http://shop.example:8080/a?b=c");
+    assert_eq!(sent.headers()[CLIENT_VERSION], "1.1");
+    let mut arrived = Head::from_parts(sent.into_parts().0);
+    arrived.restore_version();
+    let request = arrived.request(Hop::Http1, "10.0.0.1:80", ());
+    assert_eq!(request.version(), Version::HTTP_11);
+    assert_eq!(request.uri(), "/a?b=c");
+    assert_eq!(request.headers()[header::HOST], "shop.example:8080");
+    assert!(!request.headers().contains_key(CLIENT_VERSION));
+}
+
+#[test]
+fn a_client_that_names_no_host_is_given_none() {
+    let sent =
+        head(Request::get("/").version(Version::HTTP_10)).request(Hop::Mesh, "10.0.0.1:80", ());
+    assert_eq!(sent.uri(), "http://10.0.0.1:80/");
+    let mut arrived = Head::from_parts(sent.into_parts().0);
+    arrived.restore_version();
+    assert_eq!(arrived.request(Hop::Http1, "", ()).version(), Version::HTTP_10);
+}
+
+#[test]
+fn a_host_that_is_no_authority_still_gets_through() {
+    let sent = get("/", "not a host").request(Hop::Mesh, "10.0.0.1:80", ());
+    assert_eq!(sent.uri().authority().unwrap().as_str(), "10.0.0.1:80");
+    assert_eq!(sent.headers()[header::HOST], "not a host");
+}
+
+#[test]
+fn the_whole_server_can_be_asked_for() {
+    let sent = head(Request::options("*").header(header::HOST, "a")).request(Hop::Mesh, "b", ());
+    let arrived = Head::from_parts(sent.into_parts().0);
+    assert_eq!(arrived.request(Hop::Http1, "b", ()).uri(), "*");
+}
+
+#[test]
+fn a_client_of_http2_gets_a_host_header_on_http1() {
+    let sent = head(Request::get("http://a/b").version(Version::HTTP_2));
+    assert_eq!(sent.request(Hop::Http1, "x", ()).headers()[header::HOST], "a");
+}
+
+#[test]
+fn what_only_proxies_may_say_is_removed() {
+    let mut head = head(Request::get("/").header("x-forwarded-client-cert", "URI=spiffe://forged"));
+    head.strip_claims();
+    assert!(head.headers.is_empty());
+}

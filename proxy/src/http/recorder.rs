@@ -1,0 +1,149 @@
+//! Series for exchanges between two known parties, looked up once per way that they end.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{identity::SpiffeId, key::Key, resource::Resource};
+
+use crate::{
+    discovery::Answer,
+    metrics::{
+        RequestSeries, Shard, StreamSeries,
+        labels::{Flags, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol, StreamLabels},
+    },
+    worker::Worker,
+};
+
+/// Counts what passes between two parties.
+#[derive(Debug)]
+pub struct Recorder {
+    shard: Arc<Shard>,
+    path: Arc<PathLabels>,
+    requests: RefCell<Vec<(End, Arc<RequestSeries>)>>,
+}
+
+/// How an exchange ended, as labels tell it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct End {
+    /// HTTP or gRPC.
+    pub protocol: RequestProtocol,
+    /// The status; 0 if there was none.
+    pub code: u16,
+    /// gRPC's status.
+    pub grpc_status: Option<u16>,
+    /// What the proxy has to say.
+    pub flags: Flags,
+}
+
+impl Recorder {
+    /// A recorder for exchanges that `path` describes.
+    #[must_use]
+    pub const fn new(shard: Arc<Shard>, path: Arc<PathLabels>) -> Self {
+        Self { shard, path, requests: RefCell::new(Vec::new()) }
+    }
+
+    /// Between whom.
+    #[must_use]
+    pub const fn path(&self) -> &Arc<PathLabels> {
+        &self.path
+    }
+
+    /// Counts a request that has ended.
+    pub fn record(&self, end: End, took: Duration, request_bytes: u64, response_bytes: u64) {
+        self.series(end).record(took, request_bytes, response_bytes);
+    }
+
+    /// The series of byte streams between the two.
+    #[must_use]
+    pub fn streams(&self, flags: Flags) -> Arc<StreamSeries> {
+        self.shard.streams(StreamLabels { path: Arc::clone(&self.path), flags })
+    }
+
+    fn series(&self, end: End) -> Arc<RequestSeries> {
+        let mut held = self.requests.borrow_mut();
+        held.retain(|(_, series)| series.is_kept());
+        if let Some((_, series)) = held.iter().find(|(known, _)| *known == end) {
+            return Arc::clone(series);
+        }
+        let End { protocol, code, grpc_status, flags } = end;
+        let path = Arc::clone(&self.path);
+        let series =
+            self.shard.requests(RequestLabels { path, protocol, code, grpc_status, flags });
+        if held.len() < ENDS {
+            held.push((end, Arc::clone(&series)));
+        }
+        series
+    }
+}
+
+/// The other party of a path, whose names the control plane may be slow to tell: until it has, only its
+/// certificate speaks for it. Nothing ever waits for names.
+#[derive(Debug)]
+pub struct Party {
+    address: IpAddr,
+    proven: Option<SpiffeId>,
+    recorder: RefCell<Shared>,
+    named: Cell<bool>,
+    asked_at: Cell<Option<u64>>,
+}
+
+impl Party {
+    /// The party at `address` that has proven to be `proven`, on a path of which the rest is known.
+    #[must_use]
+    pub fn new(
+        worker: &Worker,
+        path: PathLabels,
+        address: IpAddr,
+        proven: Option<SpiffeId>,
+    ) -> Self {
+        let peer = proven.as_ref().map_or_else(Peer::unknown, Peer::from_identity);
+        let recorder = RefCell::new(worker.recorder(with_other(path, peer)));
+        Self { address, proven, recorder, named: Cell::new(false), asked_at: Cell::new(None) }
+    }
+
+    /// What counts on the path to or from the party.
+    #[must_use]
+    pub fn recorder(&self, worker: &Rc<Worker>) -> Shared {
+        if !self.named.get() {
+            self.look_up_names(worker);
+        }
+        self.recorder.borrow().clone()
+    }
+
+    fn look_up_names(&self, worker: &Rc<Worker>) {
+        let generation = worker.directory.generation();
+        if self.asked_at.replace(Some(generation)) == Some(generation) {
+            return;
+        }
+        let key = Key::Workload(self.address.to_canonical());
+        match worker.plane.discovery.current(&key) {
+            Some(Answer::Found(Resource::Workload(workload))) => {
+                let peer = Peer::from_workload(&workload, self.proven.as_ref());
+                let path = with_other(PathLabels::clone(self.recorder.borrow().path()), peer);
+                self.recorder.replace(worker.recorder(path));
+                self.named.set(true);
+            }
+            Some(_) => {}
+            None => worker.look_up_in_background(key),
+        }
+    }
+}
+
+fn with_other(path: PathLabels, peer: Peer) -> PathLabels {
+    let peer = Arc::new(peer);
+    match path.reporter {
+        Reporter::Source => PathLabels { destination: peer, ..path },
+        Reporter::Destination => PathLabels { source: peer, ..path },
+    }
+}
+
+/// A recorder shared by everything that happens on its path.
+pub type Shared = Rc<Recorder>;
+
+/// How many ways to end are remembered; rarer ones are looked up each time.
+const ENDS: usize = 32;

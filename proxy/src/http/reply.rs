@@ -1,0 +1,103 @@
+//! What the proxy answers itself when there is nobody else to.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::{NOT_PROCESSED, body::ResponseBody, exchange::Exchange};
+use crate::metrics::labels::Flags;
+
+/// Why a request has no answer but ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// No route matches.
+    NoRoute,
+    /// The route leads nowhere (Gateway API, HTTPRouteRule.backendRefs).
+    NoBackend,
+    /// The backend has no endpoint.
+    NoEndpoint,
+    /// No endpoint could be reached.
+    Unreachable,
+    /// The endpoint went away with the request.
+    CutOff,
+    /// The control plane has not said what is at the destination.
+    Undiscovered,
+    /// The request cannot be passed on as it is.
+    Malformed,
+}
+
+impl Reason {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoBackend => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Malformed => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    const fn flags(self) -> Flags {
+        match self {
+            Self::NoRoute | Self::NoBackend => Flags::NoRoute,
+            Self::NoEndpoint | Self::Undiscovered => Flags::NoHealthyUpstream,
+            Self::Unreachable => Flags::UpstreamFailure,
+            Self::CutOff => Flags::UpstreamTermination,
+            Self::Malformed => Flags::DownstreamProtocolError,
+        }
+    }
+
+    /// gRPC's statuses, as its documentation maps them from HTTP's.
+    const fn grpc_status(self) -> u16 {
+        match self {
+            Self::NoRoute => 12,
+            Self::NoBackend | Self::Malformed => 13,
+            Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => 14,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::NoRoute => "serin: no route matches this request\n",
+            Self::NoBackend => "serin: the route leads to no backend\n",
+            Self::NoEndpoint => "serin: no endpoint is ready\n",
+            Self::Unreachable => "serin: no endpoint could be reached\n",
+            Self::CutOff => "serin: the endpoint closed before it answered\n",
+            Self::Undiscovered => "serin: the destination is not known\n",
+            Self::Malformed => "serin: the request cannot be passed on\n",
+        }
+    }
+}
+
+/// The answer, in the words of whoever asked; recorded with `exchange`, which ends here.
+#[must_use]
+pub fn answer(exchange: &Exchange, reason: Reason) -> Response<ResponseBody> {
+    if exchange.is_grpc() {
+        exchange.answered_here(200, Some(reason.grpc_status()), reason.flags());
+        return grpc(reason);
+    }
+    exchange.answered_here(reason.status().as_u16(), None, reason.flags());
+    let text = Bytes::from_static(reason.text().as_bytes());
+    let mut response = Response::new(ResponseBody::Full(Some(text)));
+    *response.status_mut() = reason.status();
+    let plain = HeaderValue::from_static("text/plain");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}
+
+/// The same, with the mark that tells a peer's proxy that nobody has begun to work on the request.
+#[must_use]
+pub fn not_processed(exchange: &Exchange) -> Response<ResponseBody> {
+    let mut response = answer(exchange, Reason::Unreachable);
+    response.headers_mut().insert(NOT_PROCESSED, HeaderValue::from_static("1"));
+    response
+}
+
+fn grpc(reason: Reason) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Empty);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from(reason.grpc_status()));
+    headers.insert("grpc-message", HeaderValue::from_static(reason.text().trim_end()));
+    response
+}

@@ -1,0 +1,239 @@
+//! One attempt: sends a request to one endpoint and waits for the head of its response.
+//!
+//! What matters when it fails is whether the endpoint can have begun to work on it; only this module says so.
+
+use std::{error::Error as _, rc::Rc, sync::Arc};
+
+use http::{HeaderValue, Response, StatusCode, Version, header};
+use hyper::{body::Incoming, client::conn::http1};
+
+use super::{
+    NOT_PROCESSED,
+    body::{RequestBody, Source},
+    head::{Head, Hop},
+    upgrade::Wish,
+};
+use crate::{
+    pool::{Busy, Endpoint, Http2Lease, Http2Pool, Transport, connect},
+    tls::{Carries, Tls},
+};
+
+/// An answer, and the hold on the connection that its body comes by.
+#[derive(Debug)]
+pub struct Sent {
+    /// The response, its body still to come.
+    pub response: Response<Incoming>,
+    /// What is to be given back at its end.
+    pub lease: Lease,
+}
+
+/// A hold on a connection and on a place among the endpoint's load.
+#[derive(Debug)]
+pub struct Lease {
+    hold: Hold,
+    busy: Busy,
+}
+
+#[derive(Debug)]
+enum Hold {
+    Http1 { sender: http1::SendRequest<RequestBody>, endpoint: Rc<Endpoint>, keep: bool },
+    Http2 { _place: Http2Lease },
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// There is no connection, so nothing was sent.
+    Connect(Rc<connect::Error>),
+    /// The endpoint said that it did not work on the request.
+    NotProcessed,
+    /// A kept connection was closed before any byte of a response: most likely while it was idle.
+    Stale,
+    /// Anything may have happened.
+    Broken(hyper::Error),
+    /// What the client sent is no longer there to be sent again.
+    BodyGone,
+}
+
+/// What an attempt needs besides the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// For connections between proxies.
+    pub tls: &'a Arc<Tls>,
+    /// Whether a connection may carry another request after this one.
+    pub keep: bool,
+}
+
+impl Lease {
+    /// Gives the connection back for the next request: the response has ended as it should.
+    pub fn give_back(self) {
+        let Self { hold, busy } = self;
+        drop(busy);
+        match hold {
+            Hold::Http1 { sender, endpoint, keep: true } => endpoint.http1.give(sender),
+            Hold::Http1 { .. } | Hold::Http2 { .. } => {}
+        }
+    }
+}
+
+/// Sends a request with the body of `source` to `endpoint`.
+///
+/// # Errors
+/// [`Failure`] says whether it may be sent again. Dropping the future cancels the request.
+pub async fn send(
+    means: Means<'_>,
+    endpoint: &Rc<Endpoint>,
+    head: &Head,
+    source: Option<&Rc<Source>>,
+) -> Result<Sent, Failure> {
+    let busy = endpoint.enter();
+    let sent = match hop(endpoint, head) {
+        Hop::Http1 => send_http1(means, endpoint, head, source, busy).await?,
+        hop @ (Hop::Mesh | Hop::Http2) => {
+            send_http2(means, endpoint, hop, head, source, busy).await?
+        }
+    };
+    refused(sent, endpoint)
+}
+
+/// The mark of the other side's proxy that nobody has begun to work on the request; from anyone else it means
+/// nothing.
+fn refused(sent: Sent, endpoint: &Endpoint) -> Result<Sent, Failure> {
+    let marked = sent.response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && matches!(endpoint.transport, Transport::Mesh(_))
+        && sent.response.headers().contains_key(NOT_PROCESSED);
+    if marked { Err(Failure::NotProcessed) } else { Ok(sent) }
+}
+
+/// Servers are spoken to as their client speaks; between proxies requests share connections.
+fn hop(endpoint: &Endpoint, head: &Head) -> Hop {
+    match endpoint.transport {
+        Transport::Mesh(_) => Hop::Mesh,
+        Transport::Plain | Transport::Application if head.version == Version::HTTP_2 => Hop::Http2,
+        Transport::Plain | Transport::Application => Hop::Http1,
+    }
+}
+
+async fn send_http2(
+    means: Means<'_>,
+    endpoint: &Rc<Endpoint>,
+    hop: Hop,
+    head: &Head,
+    source: Option<&Rc<Source>>,
+    busy: Busy,
+) -> Result<Sent, Failure> {
+    let fallback = endpoint.address.to_string();
+    // A connection that is told to close refuses what it is given before it is marked as closed.
+    for _ in 0..UNSENT {
+        let lease = Http2Pool::take(endpoint, means.tls).await.map_err(Failure::Connect)?;
+        let request = head.request(hop, &fallback, body(source)?);
+        match lease.sender().try_send_request(request).await {
+            Ok(response) => {
+                return Ok(Sent {
+                    response,
+                    lease: Lease { hold: Hold::Http2 { _place: lease }, busy },
+                });
+            }
+            Err(unsent) if unsent.message().is_some() => {}
+            Err(failed) => return Err(judge_http2(failed.into_error())),
+        }
+    }
+    Err(Failure::NotProcessed)
+}
+
+async fn send_http1(
+    means: Means<'_>,
+    endpoint: &Rc<Endpoint>,
+    head: &Head,
+    source: Option<&Rc<Source>>,
+    busy: Busy,
+) -> Result<Sent, Failure> {
+    let fallback = endpoint.address.to_string();
+    loop {
+        let kept = if means.keep { endpoint.http1.take() } else { None };
+        let reused = kept.is_some();
+        let mut sender = match kept {
+            Some(sender) => sender,
+            None => open_http1(means, endpoint).await?,
+        };
+        let request = head.request(Hop::Http1, &fallback, body(source)?);
+        match sender.try_send_request(request).await {
+            Ok(response) => {
+                let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
+                let hold = Hold::Http1 { sender, endpoint, keep };
+                return Ok(Sent { response, lease: Lease { hold, busy } });
+            }
+            // Each round takes one kept connection away, so this ends.
+            Err(unsent) if reused && unsent.message().is_some() => {}
+            Err(failed) => return Err(judge_http1(failed.into_error(), reused)),
+        }
+    }
+}
+
+/// Sends a request that wants its connection to become something else, on a connection of its own. Extended
+/// CONNECT stays on HTTP/2, where a stream is a connection of its own.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_alone(
+    means: Means<'_>,
+    endpoint: &Rc<Endpoint>,
+    head: &Head,
+    source: Option<&Rc<Source>>,
+    wish: &Wish,
+) -> Result<Sent, Failure> {
+    if head.version == Version::HTTP_2 {
+        return send(means, endpoint, head, source).await;
+    }
+    let busy = endpoint.enter();
+    let mut sender = open_http1(means, endpoint).await?;
+    let fallback = endpoint.address.to_string();
+    let mut request = head.request(Hop::Http1, &fallback, body(source)?);
+    if let Some(protocol) = &wish.protocol {
+        request.headers_mut().insert(header::UPGRADE, protocol.clone());
+        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    let response = sender.send_request(request).await.map_err(Failure::Broken)?;
+    let hold = Hold::Http1 { sender, endpoint: Rc::clone(endpoint), keep: false };
+    refused(Sent { response, lease: Lease { hold, busy } }, endpoint)
+}
+
+async fn open_http1(
+    means: Means<'_>,
+    endpoint: &Endpoint,
+) -> Result<http1::SendRequest<RequestBody>, Failure> {
+    let stream = connect::open(means.tls, endpoint, Carries::Http1).await;
+    let begun = match stream {
+        Ok(stream) => crate::pool::begin_http1(stream).await,
+        Err(error) => Err(error),
+    };
+    begun.map_err(|error| Failure::Connect(Rc::new(error)))
+}
+
+fn body(source: Option<&Rc<Source>>) -> Result<RequestBody, Failure> {
+    match source {
+        Some(source) => source.begin().ok_or(Failure::BodyGone),
+        None => Ok(RequestBody::empty()),
+    }
+}
+
+/// A stream that was refused, or lies beyond the last one a closing peer takes, was not worked on
+/// (RFC 9113, section 8.7).
+fn judge_http2(error: hyper::Error) -> Failure {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    let not_processed = cause.is_some_and(|cause| {
+        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let going = cause.is_go_away() && cause.reason() == Some(h2::Reason::NO_ERROR);
+        cause.is_remote() && (refused || going)
+    });
+    if not_processed { Failure::NotProcessed } else { Failure::Broken(error) }
+}
+
+fn judge_http1(error: hyper::Error, reused: bool) -> Failure {
+    let reset = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let gone = error.is_incomplete_message() || error.is_canceled() || reset.is_some();
+    if reused && gone { Failure::Stale } else { Failure::Broken(error) }
+}
+
+/// How many connections may turn out to be closing before we call it a refusal.
+const UNSENT: usize = 4;

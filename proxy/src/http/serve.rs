@@ -1,0 +1,99 @@
+//! Serves HTTP on a connection that a client opened.
+
+use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    CONNECTION_WINDOW, LONGEST_HEAD, Local, OnThisWorker, STREAM_WINDOW, STREAMS,
+    body::ResponseBody,
+    head_timer::{HeadState, InRequest, Watched},
+};
+use crate::drain::State;
+
+/// Answers requests. What it is given with a request says that bytes that follow are the request's own; it is to
+/// be kept for as long as that holds.
+pub type Handler = Rc<
+    dyn Fn(
+        Request<Incoming>,
+        Option<InRequest>,
+    ) -> Local<Result<Response<ResponseBody>, h2::Error>>,
+>;
+
+/// When a connection is to be told to end, if ever.
+pub type Leaving = Option<tokio::sync::watch::Receiver<State>>;
+
+/// Serves HTTP/1 until the client closes, or something fails, which ends this connection and nothing else.
+///
+/// A proxy that drains does not close an idle connection, on which a request may be under way; its answers say
+/// `connection: close`, which the handler sees to.
+///
+/// # Errors
+/// What ended the connection.
+pub async fn serve_http1<I>(io: I, handler: Handler) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let state = Arc::new(HeadState::default());
+    let io = TokioIo::new(Watched::new(io, Arc::clone(&state)));
+    let service = service_fn(move |request| handler(request, Some(state.enter())));
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_buf_size(LONGEST_HEAD as usize)
+        .auto_date_header(false);
+    builder.serve_connection(io, service).with_upgrades().await
+}
+
+/// Serves HTTP/2 until the client closes, or we leave and what was begun has ended.
+///
+/// # Errors
+/// What ended the connection.
+pub async fn serve_http2<I>(io: I, handler: Handler, leaving: Leaving) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let service = service_fn(move |request| handler(request, None));
+    let mut builder = http2::Builder::new(OnThisWorker);
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS * 4)
+        .max_send_buf_size(STREAM_WINDOW as usize)
+        .max_header_list_size(LONGEST_HEAD)
+        .auto_date_header(false)
+        .enable_connect_protocol();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut leave = pin!(left(leaving));
+    let mut told = false;
+    poll_fn(|context| {
+        if !told && leave.as_mut().poll(context).is_ready() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        match connection.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Waits until the proxy drains; for ever if nobody is to be told.
+async fn left(leaving: Leaving) {
+    if let Some(mut state) = leaving
+        && state.wait_for(|state| *state != State::Serving).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,105 @@
+//! Requests that turn their connection into something else: upgrades (RFC 9110, section 7.8), CONNECT, and
+//! HTTP/2's extended CONNECT (RFC 8441). Once both sides have agreed, bytes are carried and nobody looks.
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper_util::rt::TokioIo;
+use tracing::debug;
+
+use super::{
+    body::ResponseBody,
+    exchange::{Exchange, Held},
+    head::strip_hop,
+    recorder::Shared,
+    send::Lease,
+};
+use crate::{
+    metrics::{StreamSeries, labels::Flags},
+    tcp::relay::{Meter, relay},
+};
+
+/// What a client wants its connection to become, and the client's end of it.
+#[derive(Debug)]
+pub struct Wish {
+    /// The header that names it, for HTTP/1.1's upgrades.
+    pub protocol: Option<HeaderValue>,
+    client: OnUpgrade,
+}
+
+impl Wish {
+    /// What `request` wants, if it wants any such thing.
+    pub fn of<B>(request: &mut Request<B>) -> Option<Self> {
+        let connect = *request.method() == Method::CONNECT;
+        let protocol = request.headers().get(header::UPGRADE).filter(|_| asks(request)).cloned();
+        (connect || protocol.is_some())
+            .then(|| Self { protocol, client: hyper::upgrade::on(request) })
+    }
+}
+
+fn asks<B>(request: &Request<B>) -> bool {
+    let values = request.headers().get_all(header::CONNECTION).iter();
+    let mut options =
+        values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    options.any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+}
+
+/// Whether the server agreed.
+#[must_use]
+pub fn is_agreed<B>(method: &Method, response: &Response<B>) -> bool {
+    match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => true,
+        status => *method == Method::CONNECT && status.is_success(),
+    }
+}
+
+/// Passes the server's agreement on and, once the client has it, carries bytes until both sides have ended.
+/// `held` is held as long.
+#[must_use]
+pub fn agree(
+    wish: Wish,
+    mut response: Response<Incoming>,
+    exchange: &Exchange,
+    recorder: Shared,
+    held: (Held, Lease),
+) -> Response<ResponseBody> {
+    let server = hyper::upgrade::on(&mut response);
+    let (mut parts, _) = response.into_parts();
+    let upgrade = parts.headers.get(header::UPGRADE).cloned();
+    strip_hop(&mut parts.headers);
+    if let Some(upgrade) = upgrade {
+        parts.headers.insert(header::UPGRADE, upgrade);
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    exchange.complete();
+    let client = wish.client;
+    tokio::task::spawn_local(async move {
+        carry(client, server, &recorder).await;
+        drop(held);
+    });
+    Response::from_parts(parts, ResponseBody::Empty)
+}
+
+async fn carry(client: OnUpgrade, server: OnUpgrade, recorder: &Shared) {
+    let (client, server) = match tokio::try_join!(client, server) {
+        Ok(both) => both,
+        Err(error) => return debug!(%error, "an upgrade was agreed on and did not come about"),
+    };
+    let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+    let series = recorder.streams(Flags::None);
+    series.open();
+    let relayed = relay(&mut client, &mut server, &*series).await;
+    series.close();
+    if let Err(error) = relayed {
+        debug!(%error, "an upgraded connection ended early");
+    }
+}
+
+impl Meter for StreamSeries {
+    fn forth(&self, bytes: usize) {
+        self.received(bytes as u64);
+    }
+
+    fn back(&self, bytes: usize) {
+        self.sent(bytes as u64);
+    }
+}

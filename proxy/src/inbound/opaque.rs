@@ -1,0 +1,87 @@
+//! Carries bytes from elsewhere to the pod's application.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tracing::debug;
+
+use super::visitor::Visitor;
+use crate::{
+    detect::Spoken,
+    metrics::{Event, labels::Flags},
+    pool::connect,
+    tcp::{
+        opening::{FIRST_REQUEST, Heard, listen},
+        relay::relay,
+        stream::{Prefixed, Stream},
+    },
+    tls::Carries,
+};
+
+/// Carries bytes until both sides have ended.
+pub(super) async fn carry(visitor: &Visitor, client: Stream) {
+    match dial(visitor).await {
+        Some(server) => join(visitor, client, server, &[]).await,
+        None => client.reset(),
+    }
+}
+
+/// Nobody has spoken: asks the application too, and whoever speaks first decides. Gives the client back if that
+/// was the client, and the bytes are not just to be carried.
+pub(super) async fn first_to_speak(
+    visitor: &Visitor,
+    mut client: Prefixed,
+) -> Option<(Prefixed, Spoken)> {
+    let Some(mut server) = dial(visitor).await else {
+        Stream::Plain(client).reset();
+        return None;
+    };
+    let mut word = vec![0; WORD];
+    let heard = tokio::select! {
+        biased;
+        heard = listen(&mut client, FIRST_REQUEST) => heard,
+        read = server.read(&mut word) => {
+            let word = word.get(..read.unwrap_or(0)).unwrap_or_default();
+            join(visitor, Stream::Plain(client), server, word).await;
+            return None;
+        }
+    };
+    match heard {
+        Ok(Heard::Spoken(Spoken::Opaque)) => {
+            join(visitor, Stream::Plain(client), server, &[]).await;
+            None
+        }
+        Ok(Heard::Spoken(spoken)) => Some((client, spoken)),
+        Ok(Heard::Silence | Heard::Closed) | Err(_) => None,
+    }
+}
+
+async fn dial(visitor: &Visitor) -> Option<Stream> {
+    let worker = &visitor.worker;
+    let opened = connect::open(&worker.plane.tls, &visitor.application, Carries::Bytes).await;
+    opened
+        .inspect_err(|error| {
+            worker.count(Event::ConnectFailed);
+            debug!(%error, "the application does not take connections");
+        })
+        .ok()
+}
+
+async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &[u8]) {
+    let series = visitor.recorder().streams(Flags::None);
+    let in_flight = visitor.worker.gauge.enter();
+    series.open();
+    series.sent(said.len() as u64);
+    let relayed = async {
+        client.write_all(said).await?;
+        relay(&mut client, &mut server, &*series).await
+    };
+    if let Err(error) = relayed.await {
+        debug!(%error, "a byte stream was cut");
+        client.reset();
+        server.reset();
+    }
+    series.close();
+    drop(in_flight);
+}
+
+/// Room for what a server says first.
+const WORD: usize = 16 * 1024;

@@ -1,0 +1,138 @@
+//! Carries one request from elsewhere to the pod's application, and the response back.
+
+use std::rc::Rc;
+
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use tracing::debug;
+
+use super::visitor::Visitor;
+use crate::{
+    access_log::Entry,
+    http::{
+        CLIENT_CERTIFICATE,
+        body::{ResponseBody, Source},
+        exchange::{Exchange, Held},
+        head::{Head, strip_claims, strip_hop},
+        head_timer::InRequest,
+        reply::{Reason, answer, not_processed},
+        send::{Failure, Means, Sent, send, send_alone},
+        upgrade::{Wish, agree, is_agreed},
+    },
+    metrics::Event,
+};
+
+/// Answers one request.
+///
+/// # Errors
+/// That the application was not there to begin with it, which a peer's proxy takes as leave to ask elsewhere.
+pub(super) async fn handle(
+    visitor: Rc<Visitor>,
+    mut request: Request<Incoming>,
+    in_request: Option<InRequest>,
+) -> Result<Response<ResponseBody>, h2::Error> {
+    let wish = Wish::of(&mut request);
+    let carried = request.version();
+    let (parts, body) = request.into_parts();
+    let head = head(&visitor, parts);
+    let source = Source::new(body);
+    let held = Held { in_flight: visitor.worker.gauge.enter(), in_request };
+    let recorder = visitor.recorder();
+    let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
+    if let Some(log) = visitor.worker.access_log() {
+        let (client, original) = (Some(visitor.arrived.client), Some(visitor.arrived.original));
+        let (upstream, service) = (original, visitor.service.clone());
+        exchange.log(log, Entry { client, original, upstream, service, ..Entry::new(&head) });
+    }
+    let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
+        Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
+        Err(Failure::Connect(error)) => {
+            debug!(%error, "the application does not take connections");
+            visitor.worker.count(Event::ConnectFailed);
+            if visitor.is_peer && carried == Version::HTTP_2 {
+                // Recorded like the answer that another client would have got.
+                drop(not_processed(&exchange));
+                return Err(h2::Reason::REFUSED_STREAM.into());
+            }
+            if visitor.is_peer {
+                not_processed(&exchange)
+            } else {
+                answer(&exchange, Reason::Unreachable)
+            }
+        }
+        Err(failure) => {
+            debug!(?failure, "the application did not answer");
+            answer(&exchange, Reason::CutOff)
+        }
+    };
+    if carried != Version::HTTP_2
+        && visitor.worker.plane.drain.is_draining()
+        && !is_upgrade(&response)
+    {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// The request's head as the application is to see it. What a client claims to have proven is its own invention;
+/// what a peer's proxy says of the client's HTTP is believed.
+fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
+    let mut head = Head::from_parts(parts);
+    if visitor.is_peer {
+        head.restore_version();
+    }
+    head.strip_claims();
+    if let Some(certificate) = &visitor.certificate {
+        head.headers.insert(CLIENT_CERTIFICATE, certificate.clone());
+    }
+    head
+}
+
+/// Asks the application. An idle connection that it closed at the same time is no answer, and it is asked once
+/// more if that is harmless; what it is asked on while we drain is not used again, since it may be about to end.
+async fn attempt(
+    visitor: &Visitor,
+    head: &Head,
+    source: Option<&Rc<Source>>,
+    wish: Option<&Wish>,
+) -> Result<Sent, Failure> {
+    let plane = &visitor.worker.plane;
+    let means = Means { tls: &plane.tls, keep: !plane.drain.is_draining() };
+    let application = &visitor.application;
+    if let Some(wish) = wish {
+        return send_alone(means, application, head, source, wish).await;
+    }
+    match send(means, application, head, source).await {
+        Err(Failure::Stale) if head.is_idempotent() => {
+            send(Means { keep: false, ..means }, application, head, source).await
+        }
+        sent => sent,
+    }
+}
+
+fn pass_on(
+    visitor: &Visitor,
+    mut exchange: Exchange,
+    head: &Head,
+    sent: Sent,
+    wish: Option<Wish>,
+) -> Response<ResponseBody> {
+    let Sent { response, lease } = sent;
+    exchange.answered(response.status().as_u16(), response.headers());
+    match wish {
+        Some(wish) if is_agreed(&head.method, &response) => {
+            let held = Held { in_flight: visitor.worker.gauge.enter(), in_request: None };
+            agree(wish, response, &exchange, visitor.recorder(), (held, lease))
+        }
+        Some(_) | None => {
+            let (mut parts, body) = response.into_parts();
+            strip_hop(&mut parts.headers);
+            strip_claims(&mut parts.headers);
+            Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
+        }
+    }
+}
+
+fn is_upgrade<B>(response: &Response<B>) -> bool {
+    response.headers().contains_key(header::UPGRADE)
+}

@@ -1,0 +1,177 @@
+//! Carries one request of the pod's to an endpoint, and the response back.
+//!
+//! route → pick → send, and once more elsewhere if it provably was not worked on. What makes a second attempt safe
+//! is decided in [`may_repeat`] and nowhere else.
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use model::service::Group;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::{
+    Caller,
+    view::{BackendView, Member, Tried},
+};
+use crate::{
+    access_log::Entry,
+    http::{
+        body::{ResponseBody, Source},
+        exchange::{Exchange, Held},
+        head::{Head, strip_claims, strip_hop},
+        head_timer::InRequest,
+        reply::{Reason, answer},
+        send::{Failure, Means, Sent, send, send_alone},
+        upgrade::{Wish, agree, is_agreed},
+    },
+    metrics::Event,
+};
+
+/// Answers one request.
+pub(super) async fn handle(
+    caller: Rc<Caller>,
+    mut request: Request<Incoming>,
+    in_request: Option<InRequest>,
+) -> Result<Response<ResponseBody>, h2::Error> {
+    let wish = Wish::of(&mut request);
+    let (parts, body) = request.into_parts();
+    let mut head = Head::from_parts(parts);
+    head.strip_claims();
+    let source = Source::new(body);
+    let held = Held { in_flight: caller.worker.gauge.enter(), in_request };
+    let view = caller.view();
+    let recorder = Rc::clone(&view.recorder);
+    let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
+    let routed = view.route(&head.method, &head.uri, &head.headers);
+    if let Some(log) = caller.worker.access_log() {
+        let (client, original) = (caller.client, Some(caller.original));
+        let route = routed.as_ref().ok().and_then(|(_, route)| Some(route.as_ref()?.name.clone()));
+        let service = routed.as_ref().ok().map(|(backend, _)| backend.id.to_string());
+        exchange.log(log, Entry { client, original, route, service, ..Entry::new(&head) });
+    }
+    let backend = match routed {
+        Ok((backend, _)) => backend,
+        Err(reason) => return Ok(answer(&exchange, reason)),
+    };
+    exchange.directed(Rc::clone(&backend.recorder), None, None);
+    let trip = Trip { caller, backend, head, source };
+    Ok(trip.make(exchange, wish).await)
+}
+
+/// A request and where it is to go.
+struct Trip {
+    caller: Rc<Caller>,
+    backend: Rc<BackendView>,
+    head: Head,
+    source: Option<Rc<Source>>,
+}
+
+impl Trip {
+    async fn make(&self, mut exchange: Exchange, wish: Option<Wish>) -> Response<ResponseBody> {
+        let worker = &self.caller.worker;
+        let group = self.backend.draw();
+        let mut tried = Tried::default();
+        loop {
+            let Some(member) = self.backend.pick(worker, group, &tried) else {
+                let reason = self.nobody(&mut exchange, group, &tried);
+                return answer(&exchange, reason);
+            };
+            let address = member.endpoint.address;
+            exchange.directed(member.recorder(worker), member.row.clone(), Some(address));
+            let failure = match self.attempt(&member, wish.as_ref()).await {
+                Ok(sent) => return self.pass_on(exchange, &member, sent, wish),
+                Err(failure) => failure,
+            };
+            debug!(%address, ?failure, "attempt failed");
+            let again = tried.note(address) && may_repeat(&failure, &self.head);
+            if !again {
+                return answer(&exchange, reason(&failure));
+            }
+            exchange.attempt_failed();
+            worker.count(Event::Replayed);
+        }
+    }
+
+    /// Why there is nobody to send it to. A base without endpoints is a failure of the base.
+    fn nobody(&self, exchange: &mut Exchange, group: Group, tried: &Tried) -> Reason {
+        if tried.is_any() {
+            return Reason::Unreachable;
+        }
+        exchange.directed(Rc::clone(&self.backend.recorder), self.backend.row(group), None);
+        Reason::NoEndpoint
+    }
+
+    async fn attempt(&self, member: &Member, wish: Option<&Wish>) -> Result<Sent, Failure> {
+        let worker = &self.caller.worker;
+        let means = Means { tls: &worker.plane.tls, keep: true };
+        let began = Instant::now();
+        let sent = match wish {
+            Some(wish) => {
+                send_alone(means, &member.endpoint, &self.head, self.source.as_ref(), wish).await
+            }
+            None => send(means, &member.endpoint, &self.head, self.source.as_ref()).await,
+        };
+        let now = Instant::now();
+        match &sent {
+            Ok(_) => member.endpoint.load.observe(now - began, now),
+            Err(Failure::Connect(error)) => {
+                debug!(%error, source = ?std::error::Error::source(&**error), "no connection");
+                worker.count(if error.is_about_identity() {
+                    Event::RefusedServer
+                } else {
+                    Event::ConnectFailed
+                });
+                member.endpoint.load.fail(now);
+            }
+            Err(Failure::NotProcessed | Failure::Broken(_)) => member.endpoint.load.fail(now),
+            Err(Failure::Stale | Failure::BodyGone) => {}
+        }
+        sent
+    }
+
+    fn pass_on(
+        &self,
+        mut exchange: Exchange,
+        member: &Member,
+        sent: Sent,
+        wish: Option<Wish>,
+    ) -> Response<ResponseBody> {
+        if let Some(source) = &self.source {
+            source.let_go();
+        }
+        let Sent { response, lease } = sent;
+        exchange.answered(response.status().as_u16(), response.headers());
+        match wish {
+            Some(wish) if is_agreed(&self.head.method, &response) => {
+                let worker = &self.caller.worker;
+                let held = Held { in_flight: worker.gauge.enter(), in_request: None };
+                agree(wish, response, &exchange, member.recorder(worker), (held, lease))
+            }
+            Some(_) | None => {
+                let (mut parts, body) = response.into_parts();
+                strip_hop(&mut parts.headers);
+                strip_claims(&mut parts.headers);
+                Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
+            }
+        }
+    }
+}
+
+/// Whether the request may be sent to another endpoint. It may if nobody can have begun to work on it, or if
+/// working on it twice is the same as once (RFC 9110, section 9.2.2).
+fn may_repeat(failure: &Failure, head: &Head) -> bool {
+    match failure {
+        Failure::Connect(_) | Failure::NotProcessed => true,
+        Failure::Stale => head.is_idempotent(),
+        Failure::Broken(_) | Failure::BodyGone => false,
+    }
+}
+
+fn reason(failure: &Failure) -> Reason {
+    match failure {
+        Failure::Connect(_) | Failure::NotProcessed => Reason::Unreachable,
+        Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
+    }
+}

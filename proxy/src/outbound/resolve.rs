@@ -1,0 +1,70 @@
+//! What is at the address that the pod's connection was going to.
+
+use std::{net::SocketAddr, rc::Rc};
+
+use model::{
+    key::Key,
+    mesh::OutboundPolicy,
+    resource::{Destination, Resource},
+};
+
+use super::view::View;
+use crate::{discovery::Answer, metrics::Event, worker::Worker};
+
+/// Where a connection is to be carried.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// To an endpoint of something that the mesh knows.
+    View(Rc<View>),
+    /// To where it was going, as if there were no proxy: it leaves the mesh.
+    Elsewhere,
+    /// Nowhere.
+    Refused(Event),
+}
+
+/// Finds out, waiting for the control plane if need be, never for longer than a look-up may take.
+pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target {
+    let key = Key::Address(original);
+    match worker.plane.discovery.look_up(key.clone()).await {
+        Answer::Found(Resource::Destination(Destination::Service(id))) => {
+            worker.plane.discovery.touch(&key);
+            worker.directory.find(worker, &id).await.map_or_else(undiscovered, Target::View)
+        }
+        Answer::Found(Resource::Destination(Destination::Workload)) => {
+            worker.plane.discovery.touch(&key);
+            resolve_workload(worker, original).await
+        }
+        Answer::Found(_) | Answer::Unavailable => unavailable(worker, original),
+        Answer::Absent => elsewhere(worker),
+    }
+}
+
+async fn resolve_workload(worker: &Rc<Worker>, original: SocketAddr) -> Target {
+    match worker.plane.discovery.look_up(Key::Workload(original.ip())).await {
+        Answer::Found(Resource::Workload(workload)) => {
+            Target::View(View::direct(worker, original, &workload))
+        }
+        // It is of the mesh, and whether it has a proxy is not known: plain text would be a guess.
+        Answer::Found(_) | Answer::Absent | Answer::Unavailable => undiscovered(),
+    }
+}
+
+/// The control plane does not answer. An address of the mesh is then never spoken to in plain text.
+fn unavailable(worker: &Worker, original: SocketAddr) -> Target {
+    match worker.mesh() {
+        Some(mesh) if !mesh.contains(original.ip()) => elsewhere(worker),
+        Some(_) | None => undiscovered(),
+    }
+}
+
+/// The mesh knows of nothing there. That is an answer, not a failure: what leaves the mesh follows its policy.
+fn elsewhere(worker: &Worker) -> Target {
+    match worker.mesh().map(|mesh| mesh.outbound) {
+        Some(OutboundPolicy::RegistryOnly) => Target::Refused(Event::RefusedUnknown),
+        Some(OutboundPolicy::AllowAny) | None => Target::Elsewhere,
+    }
+}
+
+fn undiscovered() -> Target {
+    Target::Refused(Event::RefusedUndiscovered)
+}

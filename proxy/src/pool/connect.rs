@@ -1,0 +1,77 @@
+//! Opens a connection to an endpoint, by whichever transport it is reached.
+//!
+//! The application is reached at the very address its client asked for, from 127.0.0.6 (or ::6): the redirect
+//! rules let that source pass, so the connection does not come back to us, and an application that listens on the
+//! pod's address only, or on all, is reached alike. One that listens on 127.0.0.1 only is not: it is not to be
+//! reached from outside, and a mesh must not change that.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use super::{Endpoint, Transport};
+use crate::{
+    ports,
+    tcp::{
+        self,
+        stream::{Prefixed, Stream},
+    },
+    tls::{self, Carries, Tls},
+};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody answers there.
+    #[error("failed to connect")]
+    Connect(#[source] io::Error),
+    /// Whoever answers there did not prove to be the one expected.
+    #[error("failed to agree on a connection of the mesh")]
+    Tls(#[source] tls::Error),
+    /// The other side did not begin HTTP as it should.
+    #[error("failed to begin HTTP")]
+    Http(#[source] hyper::Error),
+    /// Others were faster to every place on every connection that was opened.
+    #[error("no place on any connection")]
+    Crowded,
+}
+
+impl Error {
+    /// Whether somebody answered who did not prove to be the one expected.
+    #[must_use]
+    pub const fn is_about_identity(&self) -> bool {
+        match self {
+            Self::Tls(_) => true,
+            Self::Connect(_) | Self::Http(_) | Self::Crowded => false,
+        }
+    }
+}
+
+/// Opens a connection to carry `carries`, which matters between proxies only.
+///
+/// # Errors
+/// If nobody answers, or not the one expected.
+pub async fn open(tls: &Tls, endpoint: &Endpoint, carries: Carries) -> Result<Stream, Error> {
+    let Endpoint { address, transport, connect_limit, .. } = endpoint;
+    let source = match transport {
+        Transport::Application => Some(application_source(*address)),
+        Transport::Mesh(_) | Transport::Plain => None,
+    };
+    let connected = tcp::connect(*address, source, connect_limit.get()).await;
+    let stream = Prefixed::new(connected.map_err(Error::Connect)?);
+    match transport {
+        Transport::Mesh(id) => {
+            let connected = tls.connect(stream, carries, id).await;
+            connected.map(Stream::Tls).map_err(Error::Tls)
+        }
+        Transport::Plain | Transport::Application => Ok(Stream::Plain(stream)),
+    }
+}
+
+const fn application_source(address: SocketAddr) -> IpAddr {
+    match address {
+        SocketAddr::V4(_) => IpAddr::V4(ports::TO_APPLICATION_V4),
+        SocketAddr::V6(_) => IpAddr::V6(ports::TO_APPLICATION_V6),
+    }
+}

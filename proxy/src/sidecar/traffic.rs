@@ -1,0 +1,106 @@
+//! Gives the data plane what it needs to run in a pod: the ports that the redirect rules lead to, and handles on
+//! what the other half keeps current.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use model::{identity::SpiffeId, workload::Workload};
+use runtime::{clock::Clock, telemetry};
+
+use crate::{
+    access_log::{AccessLog, Switch},
+    discovery::Discovery,
+    drain::Drain,
+    identity::Identity,
+    metrics::{Metrics, labels::Peer},
+    original_dst::OriginalDst,
+    ports,
+    settings::{Addresses, Settings as Said},
+    telemetry_rows::Rows,
+    tls::Tls,
+    worker::{Error, Listener, Plane, Settings, Workers},
+};
+
+/// Handles that the data plane reads from.
+pub(super) struct Handles {
+    pub(super) discovery: Discovery,
+    pub(super) identity: Identity,
+    pub(super) drain: Drain,
+    pub(super) clock: Clock,
+    pub(super) rows: Rows,
+}
+
+/// What the injector said that concerns traffic.
+pub(super) struct Pod {
+    pub(super) id: SpiffeId,
+    pub(super) workload: Arc<Workload>,
+    pub(super) addresses: Addresses,
+    pub(super) workers: usize,
+    pub(super) access_log: Option<bool>,
+}
+
+impl Pod {
+    /// What of it concerns traffic.
+    pub(super) fn of(said: &Said) -> Self {
+        let Said { id, workload, addresses, workers, access_log, .. } = said;
+        Self {
+            id: id.clone(),
+            workload: Arc::clone(workload),
+            addresses: addresses.clone(),
+            workers: workers.get(),
+            access_log: *access_log,
+        }
+    }
+}
+
+/// Starts the data plane.
+pub(super) fn start(
+    handles: Handles,
+    pod: &Pod,
+    metrics: &telemetry::Metrics,
+) -> Result<Workers, Error> {
+    let Handles { discovery, identity, drain, clock, rows } = handles;
+    let counts = Metrics::new();
+    counts.register(metrics);
+    let switch = match pod.access_log {
+        None => Switch::AsTheMeshSays,
+        Some(true) => Switch::On,
+        Some(false) => Switch::Off,
+    };
+    let access_log = AccessLog::new(clock.clone(), io::stdout(), switch).map_err(Error::Spawn)?;
+    // The pod knows itself; there is no certificate of its own to compare with.
+    let own = Workload { identity: Some(pod.id.clone()), ..Workload::clone(&pod.workload) };
+    Workers::start(&Arc::new(Plane {
+        discovery,
+        tls: Arc::new(Tls::new(identity, clock.clone())),
+        drain,
+        clock,
+        metrics: counts,
+        rows,
+        access_log,
+        local: Arc::new(Peer::from_workload(&own, Some(&pod.id))),
+        settings: settings(pod),
+    }))
+}
+
+fn settings(pod: &Pod) -> Settings {
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    let listener = |on: [IpAddr; 2], port| Listener {
+        addresses: on.map(|address| SocketAddr::new(address, port)).to_vec(),
+        original: OriginalDst::Kernel,
+    };
+    Settings {
+        workers: pod.workers,
+        outbound: listener(loopback, ports::OUTBOUND),
+        inbound: listener(any, ports::INBOUND),
+        own_addresses: pod.addresses.iter().map(|address| address.to_canonical()).collect(),
+        connections: CONNECTIONS,
+    }
+}
+
+/// Connections that a pod may have open through its proxy, both ways together.
+const CONNECTIONS: usize = 20_000;

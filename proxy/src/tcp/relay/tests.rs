@@ -1,0 +1,44 @@
+use std::cell::Cell;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+use super::{Meter, relay};
+
+#[derive(Default)]
+struct Counts {
+    forth: Cell<usize>,
+    back: Cell<usize>,
+}
+
+impl Meter for Counts {
+    fn forth(&self, bytes: usize) {
+        self.forth.set(self.forth.get() + bytes);
+    }
+
+    fn back(&self, bytes: usize) {
+        self.back.set(self.back.get() + bytes);
+    }
+}
+
+#[tokio::test]
+async fn one_way_may_end_while_the_other_goes_on() {
+    let (mut client, mut near) = duplex(64);
+    let (mut far, mut server) = duplex(64);
+    let counts = Counts::default();
+    let relayed = relay(&mut near, &mut far, &counts);
+    let talk = async {
+        client.write_all(b"question").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut question = Vec::new();
+        server.read_to_end(&mut question).await.unwrap();
+        assert_eq!(question, b"question");
+        server.write_all(b"an answer, late").await.unwrap();
+        server.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"an answer, late");
+    };
+    let (ended, ()) = tokio::join!(relayed, talk);
+    ended.unwrap();
+    assert_eq!((counts.forth.get(), counts.back.get()), (8, 15));
+}

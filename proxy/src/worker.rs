@@ -1,0 +1,183 @@
+//! The data plane's workers: threads with a single-threaded runtime each, which own their connections, pools and
+//! views, and share nothing that a request would touch.
+
+mod launch;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{key::Key, mesh::Mesh, resource::Resource};
+use runtime::clock::Clock;
+use tokio::time::Instant;
+
+pub use self::launch::{Error, Workers};
+use crate::{
+    access_log::AccessLog,
+    balance::Dice,
+    discovery::{Answer, Discovery},
+    drain::{Drain, Gauge},
+    http::recorder::{Recorder, Shared},
+    metrics::{
+        Event, FORGET_AFTER, Metrics, Shard,
+        labels::{PathLabels, Peer},
+    },
+    original_dst::OriginalDst,
+    outbound::directory::Directory,
+    telemetry_rows::Rows,
+    tls::Tls,
+};
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Plane {
+    /// What the control plane says.
+    pub discovery: Discovery,
+    /// Connections between proxies.
+    pub tls: Arc<Tls>,
+    /// Whether the proxy is on its way out.
+    pub drain: Drain,
+    /// The time of day.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What rollouts are judged by.
+    pub rows: Rows,
+    /// Where requests are logged.
+    pub access_log: AccessLog,
+    /// How this pod is named in labels.
+    pub local: Arc<Peer>,
+    /// What the data plane was told when it was started.
+    pub settings: Settings,
+}
+
+/// What the data plane is told when it is started.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many workers there are, at least one.
+    pub workers: usize,
+    /// Where the pod's own connections are led.
+    pub outbound: Listener,
+    /// Where connections from elsewhere are led.
+    pub inbound: Listener,
+    /// The pod's addresses: connections to others are refused, for addresses of pods are used again. Empty: any.
+    pub own_addresses: Vec<IpAddr>,
+    /// How many connections may be open at a time, both ways together.
+    pub connections: usize,
+}
+
+/// Where one way's connections come in.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Addresses to listen on. Those of IPv6 may fail where there is none.
+    pub addresses: Vec<SocketAddr>,
+    /// How it is known where a connection was going.
+    pub original: OriginalDst,
+}
+
+/// One worker, as everything that runs on it sees it.
+#[derive(Debug)]
+pub struct Worker {
+    /// What it shares with others.
+    pub plane: Arc<Plane>,
+    /// What it counts.
+    pub shard: Arc<Shard>,
+    /// What it has in flight.
+    pub gauge: Gauge,
+    /// Its luck.
+    pub dice: Dice,
+    /// The services it knows, and their endpoints.
+    pub directory: Directory,
+    mesh: RefCell<(Option<u64>, Option<Arc<Mesh>>)>,
+    asking: RefCell<BTreeSet<Key>>,
+    forgot_at: Cell<Instant>,
+}
+
+impl Worker {
+    /// A worker that knows nothing yet.
+    #[must_use]
+    pub fn new(plane: Arc<Plane>, seed: u64) -> Rc<Self> {
+        let shard = plane.metrics.shard();
+        let gauge = plane.drain.gauge();
+        let directory = Directory::new(plane.discovery.changed());
+        let mesh = RefCell::new((None, None));
+        let (asking, forgot_at) = (RefCell::default(), Cell::new(Instant::now()));
+        let dice = Dice::new(seed);
+        Rc::new(Self { plane, shard, gauge, dice, directory, mesh, asking, forgot_at })
+    }
+
+    /// What holds for the whole mesh, as last heard; nothing before the control plane was first heard.
+    #[must_use]
+    pub fn mesh(&self) -> Option<Arc<Mesh>> {
+        let generation = Some(self.directory.generation());
+        let mut held = self.mesh.borrow_mut();
+        if held.0 != generation {
+            held.0 = generation;
+            if let Some(Answer::Found(Resource::Mesh(mesh))) =
+                self.plane.discovery.current(&Key::Mesh)
+            {
+                held.1 = Some(mesh);
+            }
+        }
+        held.1.clone()
+    }
+
+    /// The log, if requests are logged now.
+    #[must_use]
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        let log = &self.plane.access_log;
+        log.is_on(|| self.mesh().is_some_and(|mesh| mesh.access_log)).then_some(log)
+    }
+
+    /// Counts an event.
+    pub fn count(&self, event: Event) {
+        self.shard.count(event);
+    }
+
+    /// A recorder for exchanges that `path` describes.
+    #[must_use]
+    pub fn recorder(&self, path: PathLabels) -> Shared {
+        Rc::new(Recorder::new(Arc::clone(&self.shard), Arc::new(path)))
+    }
+
+    /// Asks for `key` while others go on; when there is an answer, the generation changes and tells them. Beyond
+    /// a bound nobody asks: what is asked for here are names for labels, which may come later.
+    pub fn look_up_in_background(self: &Rc<Self>, key: Key) {
+        let room = self.asking.borrow().len() < ASKING;
+        if room && self.asking.borrow_mut().insert(key.clone()) {
+            let worker = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                drop(worker.plane.discovery.look_up(key.clone()).await);
+                worker.asking.borrow_mut().remove(&key);
+            });
+        }
+    }
+
+    /// Closes and forgets what was idle for too long, every few seconds, for as long as the worker lives.
+    pub async fn keep_tidy(worker: Weak<Self>) {
+        let mut ticks = tokio::time::interval(TIDY);
+        while let Some(worker) = worker.upgrade() {
+            worker.tidy(Instant::now());
+            drop(worker);
+            ticks.tick().await;
+        }
+    }
+
+    fn tidy(&self, now: Instant) {
+        self.directory.sweep(self, now);
+        if now - self.forgot_at.get() >= FORGET_AFTER {
+            self.shard.forget_unused();
+            self.forgot_at.set(now);
+        }
+    }
+}
+
+/// How often a worker tidies up.
+const TIDY: Duration = Duration::from_secs(5);
+/// How many names a worker asks for at a time.
+const ASKING: usize = 64;
