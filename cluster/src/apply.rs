@@ -42,7 +42,7 @@ impl Applier {
         let api = api_of(&self.client, object);
         let target = object.meta().name.as_deref().unwrap_or_default();
         let params = PatchParams::apply(self.manager).force();
-        let applied = within(api.patch(target, &params, &Patch::Apply(&body))).await;
+        let applied = Box::pin(within(api.patch(target, &params, &Patch::Apply(&body)))).await;
         let applied = applied.map_err(|source| Error::request("apply", &name, source))?;
         serde_json::to_value(&applied).and_then(serde_json::from_value).map_err(encode)
     }
@@ -60,7 +60,7 @@ impl Applier {
         let uid = object.meta().uid.clone();
         let only = Preconditions { uid, resource_version: None };
         let params = DeleteParams::background().preconditions(only);
-        match within(api_of(&self.client, object).delete(target, &params)).await {
+        match Box::pin(within(api_of(&self.client, object).delete(target, &params))).await {
             Ok(_deleted) => Ok(()),
             Err(source) => {
                 let error = Error::request("delete", name, source);

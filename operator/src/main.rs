@@ -7,6 +7,7 @@
 mod ca;
 mod fleet;
 mod mesh;
+mod rollout;
 mod session;
 mod settings;
 mod world;

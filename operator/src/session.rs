@@ -15,6 +15,7 @@ use crate::{
     ca,
     fleet::{self, Fleet},
     mesh::{self, valid::Operator},
+    rollout::{self, board::Board},
     world::{World, Worlds},
 };
 
@@ -113,14 +114,14 @@ fn start(shared: &Shared, tasks: &Tasks) {
     let (views, view) = watch::channel(ca::View::default());
     let (passports, passport) = watch::channel(None);
     let (fleets, fleet) = watch::channel(Fleet::default());
-    let (_decide, decisions) = watch::channel(Some(Arc::new(Vec::new())));
+    let (decide, decisions) = watch::channel(None);
     let (installs, installed) = watch::channel(mesh::Installed::default());
     let keeper = fleet::Keeper {
         namespace: shared.operator.namespace.clone(),
         worlds: shared.worlds.clone(),
         passports: passport,
         decisions,
-        fleets,
+        fleets: fleets.clone(),
     };
     tasks.spawn_critical("fleet", Box::pin(fleet::keep(keeper, tasks.clone())));
     let authority = ca::keep(shared.clone(), fleet.clone(), views, tasks.token());
@@ -129,6 +130,11 @@ fn start(shared: &Shared, tasks: &Tasks) {
     tasks.spawn_critical("passport", Box::pin(renewal));
     let bundles = ca::bundle::keep(shared.clone(), view.clone(), tasks.token());
     tasks.spawn_critical("trust bundles", Box::pin(bundles));
+    let awaited = rollout::all(&shared.worlds.borrow()).into_values().collect();
+    let board = Board::new(awaited, decide);
+    let (rolled, forget) = (shared.clone(), fleets);
+    let rollouts = rollout::Rollouts { shared: rolled, fleets: fleet.clone(), board, forget };
+    tasks.spawn_critical("rollouts", Box::pin(rollout::keep(rollouts, tasks.clone())));
     let install = mesh::keep(shared.clone(), installs, tasks.token());
     tasks.spawn_critical("installation", Box::pin(install));
     let parts = mesh::report::Parts { installed, authority: view, fleet };

@@ -17,11 +17,17 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(crate) use deployment::template;
 pub(crate) use deployment::{DeploymentFacts, ReplicaSetFacts, StrategyFacts};
 pub(crate) use namespace::NamespaceFacts;
 pub(crate) use node::NodeFacts;
-pub(crate) use pod::{Gate, Owner, PodFacts};
-pub(crate) use service::{AutoscalerFacts, BudgetFacts, SelectorFacts, ServiceFacts};
+#[cfg(test)]
+pub(crate) use pod::Owner;
+pub(crate) use pod::{Gate, PodFacts};
+#[cfg(test)]
+pub(crate) use service::SelectorFacts;
+pub(crate) use service::{AutoscalerFacts, BudgetFacts, ServiceFacts};
 
 use crate::ca::vault::Data;
 

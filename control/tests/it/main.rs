@@ -7,7 +7,6 @@ mod admission;
 mod authority;
 mod discovery;
 mod operator;
-mod rotation;
 mod signing;
 mod stopping;
 mod world;

@@ -11,14 +11,14 @@ use cluster::{
     events::Happening,
     status::{self, Subject},
 };
-use kube::Resource as _;
 use runtime::tasks::Tasks;
 use tokio::sync::watch;
 
 use super::Installed;
 use crate::{ca, fleet::Fleets, session::Shared};
 
-pub(crate) use compose::{SILENCE, holds_newest};
+pub(crate) use compose::SILENCE;
+pub(crate) use condition::{Says, merge};
 
 /// What the status is composed from.
 #[derive(Clone, Debug)]

@@ -160,6 +160,13 @@ fn resolve(amount: &IntOrString, replicas: u32, divide: fn(u32, u32) -> u32) -> 
     }
 }
 
+/// A template that equals others of the same name only.
+#[cfg(test)]
+pub(crate) fn template(name: &str) -> TemplateFacts {
+    let whole = Fingerprint::of(name.as_bytes());
+    TemplateFacts { whole, but_restart: whole }
+}
+
 const ORDINAL: &str = "deployment.kubernetes.io/revision";
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 

@@ -53,7 +53,7 @@ pub(super) async fn run(feeds: SelectAll<BoxStream<'static, Edit>>, worlds: &wat
     let mut batches = feeds.ready_chunks(BATCH);
     while let Some(edits) = batches.next().await {
         worlds.send_if_modified(|world| {
-            edits.into_iter().fold(false, |changed, edit| edit(world) || changed)
+            edits.into_iter().filter_map(|edit| edit(world).then_some(())).count() > 0
         });
         tokio::time::sleep(BREATH).await;
     }

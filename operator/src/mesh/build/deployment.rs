@@ -45,6 +45,7 @@ pub(super) fn control(valid: &Valid) -> Deployment {
         env: vec![
             field("POD_IP", "status.podIP"),
             value("SERIN_TRUST_DOMAIN", &valid.spec.trust_domain.0),
+            value("SERIN_LEAF_SECONDS", &valid.spec.ca.leaf_lifetime.0.as_secs().to_string()),
         ],
         volumes: Vec::new(),
         annotations: BTreeMap::new(),

@@ -139,17 +139,18 @@ impl Seen<'_> {
             Some(why) if !ready => why,
             _ => running(),
         };
-        let mut says = vec![Says { type_: "Ready", status: ready, reason, message }];
+        let mut says =
+            vec![Says { type_: "Ready", status: ready, reason: reason.to_owned(), message }];
         says.extend(waiting.filter(|_| stalled.is_none()).map(|(reason, message)| Says {
             type_: "Reconciling",
             status: true,
-            reason,
+            reason: reason.to_owned(),
             message,
         }));
         says.extend(stalled.map(|(reason, message)| Says {
             type_: "Stalled",
             status: true,
-            reason,
+            reason: reason.to_owned(),
             message,
         }));
         says

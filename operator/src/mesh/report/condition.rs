@@ -5,15 +5,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// What a condition says.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Says {
-    pub(super) type_: &'static str,
-    pub(super) status: bool,
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+pub(crate) struct Says {
+    pub(crate) type_: &'static str,
+    pub(crate) status: bool,
+    pub(crate) reason: String,
+    pub(crate) message: String,
 }
 
 /// The conditions that `says` makes, keeping the time of the last change of those in `before`.
-pub(super) fn merge(
+pub(crate) fn merge(
     before: &[Condition],
     says: Vec<Says>,
     generation: Option<i64>,
@@ -25,7 +25,7 @@ pub(super) fn merge(
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
-            reason: reason.to_owned(),
+            reason,
             message,
             last_transition_time: same
                 .map_or_else(|| now.clone(), |held| held.last_transition_time.clone()),
