@@ -226,4 +226,4 @@ const SKEW: Duration = Duration::from_secs(60);
 const SHORTEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

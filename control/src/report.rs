@@ -136,7 +136,7 @@ async fn keep(mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
                 Some(event) => book.take(event, &news),
                 None => return,
             },
-            _ = tick.tick() => book.silent(Instant::now()),
+            _ = tick.tick() => book.repeat(Instant::now()),
             // Sessions close their books on the way out; what comes after them is not waited for.
             () = stop.cancelled(), if book.is_empty() => return,
         };
@@ -151,9 +151,9 @@ async fn keep(mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
 const EVENTS: usize = 1024;
 
 /// Messages that an operator's stream may be behind before it is cut.
-const NEWS: usize = 8192;
+const NEWS: usize = 32_768;
 
-/// How often the registry looks for silent proxies.
+/// How often the registry looks for what is to be told again.
 const TICK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

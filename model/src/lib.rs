@@ -13,6 +13,7 @@
 //! | [`decision`] | the numbered weights of a rollout, which never go back |
 //! | [`rollout`] | the machine that moves a release forward or takes it back |
 //! | [`rows`], [`verdict`] | what callers counted of a release, and whether that is good |
+//! | [`rotation`] | the machine that replaces the mesh's root |
 //! | [`acks`] | who of the live proxies holds what |
 
 #![warn(missing_docs)]
@@ -28,6 +29,7 @@ pub mod moment;
 pub mod resource;
 pub mod revision;
 pub mod rollout;
+pub mod rotation;
 pub mod route;
 pub mod rows;
 pub mod service;

@@ -26,14 +26,7 @@ impl Trust {
     /// roots are equal however they are listed.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut anchors: Vec<_> = self.anchors.iter().map(Anchor::fingerprint).collect();
-        anchors.sort_unstable();
-        anchors.dedup();
-        let mut digest = Sha256::new();
-        for Fingerprint(bytes) in anchors {
-            digest.update(bytes);
-        }
-        Fingerprint(digest.finalize().into())
+        Fingerprint::of_bundle(self.anchors.iter().map(Anchor::fingerprint))
     }
 }
 
@@ -50,6 +43,19 @@ impl Fingerprint {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The fingerprint of the bundle of anchors that have these.
+    #[must_use]
+    pub fn of_bundle(anchors: impl IntoIterator<Item = Self>) -> Self {
+        let mut anchors: Vec<_> = anchors.into_iter().collect();
+        anchors.sort_unstable();
+        anchors.dedup();
+        let mut digest = Sha256::new();
+        for Self(bytes) in anchors {
+            digest.update(bytes);
+        }
+        Self(digest.finalize().into())
     }
 
     /// The first eight bytes in hexadecimal: enough for a person to tell two apart.

@@ -80,3 +80,6 @@ fn data(secret: &Secret) -> BTreeMap<String, Vec<u8>> {
 
 /// The Secret's name.
 pub const NAME: &str = "serin-ca";
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,11 @@ fn secret(issuer: &CertifiedIssuer<'_, KeyPair>) -> BTreeMap<String, Vec<u8>> {
     pairs.into_iter().map(|(key, text)| (key.to_owned(), text.as_bytes().to_vec())).collect()
 }
 
+/// The content of a Secret that is good for as long as any test runs.
+pub(crate) fn secret_until_2050() -> BTreeMap<String, Vec<u8>> {
+    secret(&issuer_until(UNIX_EPOCH + Duration::from_secs(2_524_608_000)))
+}
+
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
@@ -54,8 +59,7 @@ fn authority_until(end: SystemTime) -> Authority {
 }
 
 fn sign_until(end: SystemTime) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let key = KeyPair::generate().expect("keys can be made");
-    authority_until(end).issuer.sign(&web(), &key, DAY, now())
+    authority_until(end).issuer.sign(&web(), &KeyPair::generate().map_err(Error::Sign)?, DAY, now())
 }
 
 #[test]

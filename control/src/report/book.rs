@@ -21,7 +21,9 @@ struct Entry {
     state: ProxyState,
     rows: Option<Rows>,
     heard: Instant,
-    silent: bool,
+    told: Instant,
+    /// What operators know may be that nothing was heard for long.
+    laggard: bool,
     replaced: CancellationToken,
 }
 
@@ -60,8 +62,16 @@ impl Book {
         self.last += 1;
         let (session, pod) = (self.last, Arc::clone(&hello.pod_uid));
         let state = state_of(hello);
-        let (heard, rows, silent) = (Instant::now(), None, false);
-        let entry = Entry { session, state: state.clone(), rows, heard, silent, replaced };
+        let now = Instant::now();
+        let entry = Entry {
+            session,
+            state: state.clone(),
+            rows: None,
+            heard: now,
+            told: now,
+            laggard: false,
+            replaced,
+        };
         if let Some(older) = self.pods.insert(Arc::clone(&pod), entry) {
             self.sessions.remove(&older.session);
             older.replaced.cancel();
@@ -91,15 +101,15 @@ impl Book {
             return Vec::new();
         }
         entry.state = next;
-        vec![FromReplica::Proxy(entry.told(Instant::now()))]
+        vec![entry.tell(Instant::now())]
     }
 
     fn heard(&mut self, id: u64, rows: Option<Rows>) -> Vec<FromReplica> {
         let Some(entry) = self.entry(id) else { return Vec::new() };
         entry.heard = Instant::now();
         let mut said = Vec::new();
-        if std::mem::take(&mut entry.silent) {
-            said.push(FromReplica::Proxy(entry.told(entry.heard)));
+        if entry.laggard {
+            said.push(entry.tell(entry.heard));
         }
         if let Some(rows) = rows {
             entry.rows = Some(rows.clone());
@@ -114,31 +124,33 @@ impl Book {
         vec![FromReplica::Gone(pod)]
     }
 
-    /// Proxies that were not heard of for long: operators are told again and again.
-    pub(super) fn silent(&mut self, now: Instant) -> Vec<FromReplica> {
-        let mut said = Vec::new();
-        for entry in self.pods.values_mut() {
-            if now.duration_since(entry.heard) >= LAGGARD {
-                entry.silent = true;
-                said.push(FromReplica::Proxy(entry.told(now)));
-            }
-        }
-        said
+    /// Every proxy is told of now and then, changed or not, so that operators can tell one that is
+    /// quiet from one that is not heard of.
+    pub(super) fn repeat(&mut self, now: Instant) -> Vec<FromReplica> {
+        let due = |entry: &&mut Entry| now.duration_since(entry.told) >= REPEAT;
+        self.pods.values_mut().filter(due).map(|entry| entry.tell(now)).collect()
     }
 
     fn known(&self) -> Vec<Arc<FromReplica>> {
         let now = Instant::now();
         let tell = |entry: &Entry| {
             let rows = entry.rows.clone().map(FromReplica::Rows);
-            [Some(FromReplica::Proxy(entry.told(now))), rows].into_iter().flatten()
+            [Some(FromReplica::Proxy(entry.state_at(now))), rows].into_iter().flatten()
         };
         self.pods.values().flat_map(tell).map(Arc::new).collect()
     }
 }
 
 impl Entry {
-    fn told(&self, now: Instant) -> ProxyState {
+    fn state_at(&self, now: Instant) -> ProxyState {
         ProxyState { silent: now.duration_since(self.heard), ..self.state.clone() }
+    }
+
+    fn tell(&mut self, now: Instant) -> FromReplica {
+        let state = self.state_at(now);
+        self.told = now;
+        self.laggard = state.silent >= LAGGARD;
+        FromReplica::Proxy(state)
     }
 }
 
@@ -161,3 +173,6 @@ fn state_of(hello: &Hello) -> ProxyState {
 
 /// A proxy that was not heard of for this long is a laggard.
 const LAGGARD: Duration = Duration::from_secs(5);
+
+/// What is known of a proxy is told again after this long.
+const REPEAT: Duration = Duration::from_secs(2);

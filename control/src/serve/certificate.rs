@@ -116,3 +116,6 @@ pub(super) fn unix_time(clock: &Clock) -> UnixTime {
 
 /// How soon another certificate is tried for after a failure.
 const RETRY: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -55,3 +55,41 @@ fn anything_else_proves_nothing() {
     check_refused(person, "not a service account's");
     check_refused(|it| it.user.as_mut().unwrap().extra = None, "not bound to a pod");
 }
+
+/// An API server that answers every request with what `answer` makes of its body.
+fn api_server<F>(answer: impl Fn(serde_json::Value) -> F + Clone + Send + 'static) -> ApiServer
+where
+    F: Future<Output = serde_json::Value> + Send,
+{
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let answer = answer.clone();
+        async move {
+            let body = request.into_body().collect_bytes().await?;
+            let answer = answer(serde_json::from_slice(&body)?).await;
+            let body = kube::client::Body::from(serde_json::to_vec(&answer)?);
+            Ok::<_, tower::BoxError>(http::Response::new(body))
+        }
+    });
+    ApiServer::new(Client::new(service, "default"))
+}
+
+#[tokio::test]
+async fn the_api_server_is_asked_for_our_audience_alone() {
+    let reviewer = api_server(|asked| async move {
+        assert_eq!(asked["spec"], serde_json::json!({ "audiences": ["serin"], "token": "t" }));
+        let mut answer = asked;
+        answer["status"] = serde_json::to_value(accepted()).unwrap();
+        answer
+    });
+    let claims = reviewer.review(&Token("t".into())).await.unwrap();
+    assert_eq!(&*claims.pod_uid, "uid-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_does_not_answer_is_waited_for_no_longer_than_the_deadline() {
+    let begin = tokio::time::Instant::now();
+    let reviewer = api_server(|_asked| std::future::pending());
+    let refused = reviewer.review(&Token("t".into())).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert_eq!(begin.elapsed(), DEADLINE);
+}

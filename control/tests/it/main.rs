@@ -7,6 +7,7 @@ mod admission;
 mod authority;
 mod discovery;
 mod operator;
+mod rotation;
 mod signing;
 mod stopping;
 mod world;

@@ -22,7 +22,12 @@ use control::{
 use futures::{StreamExt as _, future::BoxFuture};
 use hyper_util::rt::TokioIo;
 use model::{identity::SpiffeId, key::Key, resource::Resource};
-use runtime::{clock::Clock, tasks::Tasks, telemetry::Metrics, tls};
+use runtime::{
+    clock::Clock,
+    tasks::Tasks,
+    telemetry::Metrics,
+    tls::{self, PeerVerifier},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
@@ -170,7 +175,23 @@ impl World {
         &self,
         credentials: Option<tls::Credentials>,
     ) -> Result<Channel, tonic::transport::Error> {
-        let config = tls::client_config(credentials, self.root.expecting(CONTROL), &[b"h2"]);
+        self.dial(credentials, self.root.expecting(CONTROL)).await
+    }
+
+    /// A channel of a peer that expects this of control.
+    pub(crate) async fn channel_expecting(
+        &self,
+        control: PeerVerifier,
+    ) -> Result<Channel, tonic::transport::Error> {
+        self.dial(None, control).await
+    }
+
+    async fn dial(
+        &self,
+        credentials: Option<tls::Credentials>,
+        control: PeerVerifier,
+    ) -> Result<Channel, tonic::transport::Error> {
+        let config = tls::client_config(credentials, control, &[b"h2"]);
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config.unwrap()));
         let address = self.address;
         let connect = tower::service_fn(move |_uri| {

@@ -2,6 +2,8 @@
 //! namespaces of its own; the data plane's tests stay on loopback, with destinations that the tests bring.
 
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod mesh;
 #[cfg(test)]
 mod namespace;
@@ -9,6 +11,8 @@ mod namespace;
 mod plain;
 #[cfg(test)]
 mod redirect;
+#[cfg(test)]
+mod split;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]

@@ -519,7 +519,8 @@ pub mod from_replica {
         Heartbeat(super::Unit),
     }
 }
-/// What one replica knows of one proxy that is, or was a moment ago, connected to it.
+/// What one replica knows of one proxy that is connected to it. Sent on every change, and at least every few
+/// seconds.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProxyState {
     #[prost(string, tag = "1")]

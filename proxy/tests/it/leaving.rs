@@ -1,0 +1,177 @@
+//! Pods that leave while requests come: nobody notices.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use model::{endpoint::Endpoint, inbound::MtlsMode, key::Key};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::Instant,
+};
+
+use crate::{
+    talk::{Application, full, get, http1, spawn, text, words},
+    world::{Authority, Proxy, Setup, endpoints, meshed, service, service_id},
+};
+
+/// Two servers of one service, and a client's proxy that knows both.
+struct Shop {
+    client: Proxy,
+    servers: [Proxy; 2],
+    applications: [Option<Application>; 2],
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let authority = Authority::new();
+        let applications = [echo().await, echo().await];
+        let servers = applications.each_ref().map(|application| {
+            let setup = Setup::new("catalogue").identity(authority.identity("catalogue"));
+            Proxy::start(setup.serving(application.address, MtlsMode::Strict))
+        });
+        let both = servers.iter().map(|server| meshed(server.inbound(), "catalogue")).collect();
+        let client = Setup::new("frontend").identity(authority.identity("frontend"));
+        let client = Proxy::start(client.with(service(both)));
+        Self { client, servers, applications: applications.map(Some) }
+    }
+}
+
+async fn echo() -> Application {
+    Application::http(|request| async move {
+        let sent = request.into_body().collect().await.unwrap().to_bytes();
+        text(str::from_utf8(&sent).unwrap())
+    })
+    .await
+}
+
+async fn load(to: SocketAddr, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) {
+    let mut client = http1(to).await;
+    while !stop.load(Ordering::Relaxed) {
+        let request = Request::post("/").header("host", "a").body(full("hello")).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(words(response).await, "hello");
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn until_more(count: &AtomicUsize, more: usize) {
+    let enough = count.load(Ordering::Relaxed) + more;
+    while count.load(Ordering::Relaxed) < enough {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_pod_leaves_under_load_without_a_failed_request() {
+    let mut shop = Shop::open().await;
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let outbound = shop.client.outbound();
+    let clients: Vec<_> =
+        (0..8).map(|_| spawn(load(outbound, Arc::clone(&stop), Arc::clone(&count)))).collect();
+    until_more(&count, 200).await;
+    // preStop and SIGTERM come at once: the proxy drains and the application stops listening.
+    shop.servers[0].plane.drain.begin(Instant::now() + Duration::from_secs(30));
+    shop.applications[0] = None;
+    until_more(&count, 200).await;
+    // Later, the control plane hears of it.
+    let left = vec![meshed(shop.servers[1].inbound(), "catalogue")];
+    shop.client.feed.push(Key::Endpoints(service_id()), endpoints(left));
+    until_more(&count, 200).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert_eq!(shop.servers[0].plane.drain.finished().await, 0);
+    assert_eq!(shop.client.counted("istio_requests_total", &["response_code=\"503\""]), 0.0);
+}
+
+#[tokio::test]
+async fn a_request_that_was_refused_is_sent_again_with_its_body() {
+    let mut shop = Shop::open().await;
+    shop.applications[0] = None;
+    let mut client = http1(shop.client.outbound()).await;
+    let body = "x".repeat(50_000);
+    for _ in 0..10 {
+        let request = Request::post("/").header("host", "a").body(full(&body)).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(words(response).await, body);
+    }
+    assert!(shop.client.counted("serin_proxy_events_total", &["replayed"]) >= 1.0);
+}
+
+#[tokio::test]
+async fn a_draining_proxy_tells_a_client_without_one_to_connect_anew() {
+    let application = echo().await;
+    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
+    let mut client = http1(server.inbound()).await;
+    let response = client.send_request(get("/")).await.unwrap();
+    assert!(!response.headers().contains_key("connection"));
+    words(response).await;
+    server.plane.drain.begin(Instant::now() + Duration::from_secs(30));
+    let response = client.send_request(get("/")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["connection"], "close");
+}
+
+#[tokio::test]
+async fn a_draining_proxy_still_takes_new_connections() {
+    let shop = Shop::open().await;
+    for server in &shop.servers {
+        server.plane.drain.begin(Instant::now() + Duration::from_secs(30));
+    }
+    for _ in 0..10 {
+        let response = http1(shop.client.outbound()).await.send_request(get("/")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_closes_idle_connections_is_no_reason_to_fail_a_request() {
+    let application = Application::tcp(|mut stream| async move {
+        // Answers once, promises nothing, and goes.
+        let mut head = [0; 1024];
+        drop(stream.read(&mut head).await);
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await);
+    });
+    let application = application.await;
+    let endpoints = vec![Endpoint::plain(application.address)];
+    let proxy = Proxy::start(Setup::new("frontend").with(service(endpoints)));
+    let mut client = http1(proxy.outbound()).await;
+    for _ in 0..100 {
+        let response = client.send_request(get("/")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(words(response).await, "ok");
+    }
+}
+
+#[tokio::test]
+async fn many_requests_at_a_time_share_few_connections() {
+    let shop = Shop::open().await;
+    let outbound = shop.client.outbound();
+    let one = |_| {
+        spawn(async move {
+            let mut client = http1(outbound).await;
+            for _ in 0..5 {
+                let response = client.send_request(get("/")).await.unwrap();
+                assert_eq!(response.status(), StatusCode::OK);
+                words(response).await;
+            }
+        })
+    };
+    let clients: Vec<_> = (0..200).map(one).collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert_eq!(shop.client.counted("istio_requests_total", &["response_code=\"200\""]), 1_000.0);
+}
