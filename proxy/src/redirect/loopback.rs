@@ -3,7 +3,7 @@
 //! 127.0.0.6 needs nothing: all of 127.0.0.0/8 is the loopback interface's. IPv6 has one loopback address only,
 //! so a second one is added to the interface, as `ip -6 address add ::6/128 dev lo` would.
 
-use std::{fmt, io};
+use std::{fmt, io, net::UdpSocket, time::Duration};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
@@ -31,7 +31,7 @@ pub(super) fn add_address() -> Result<Ipv6, Error> {
     let answer = socket::ask(NETLINK_ROUTE, &[request()])
         .map_err(|source| Error::Socket { subsystem: "routing", source })?;
     match answer {
-        Answer::Confirmed => Ok(Ipv6::Ready),
+        Answer::Confirmed => wait_for_route().map(|()| Ipv6::Ready),
         Answer::Silent => Err(Error::Unconfirmed),
         Answer::Refused { error, .. } if is_switched_off(&error) => Ok(Ipv6::Off),
         Answer::Refused { error: source, .. } => {
@@ -39,6 +39,36 @@ pub(super) fn add_address() -> Result<Ipv6, Error> {
             Err(Error::Refused { statement, source })
         }
     }
+}
+
+/// The kernel adds the route that makes an address local a moment after it confirmed the address, and what is sent
+/// to the address until then goes astray. So something is, until it arrives.
+fn wait_for_route() -> Result<(), Error> {
+    match exchange() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(useless(io::ErrorKind::TimedOut.into())),
+        Err(source) => Err(useless(source)),
+    }
+}
+
+/// Whether a datagram from the address to itself arrives.
+fn exchange() -> io::Result<bool> {
+    let socket = UdpSocket::bind((ports::TO_APPLICATION_V6, 0))?;
+    socket.set_read_timeout(Some(LOOK_AGAIN))?;
+    let address = socket.local_addr()?;
+    for _ in 0..MOST_LOOKS {
+        // There may be no route at all yet.
+        drop(socket.send_to(&[1], address));
+        if socket.recv(&mut [0]).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn useless(source: io::Error) -> Error {
+    let statement = format!("lead {} to the loopback interface", ports::TO_APPLICATION_V6);
+    Error::Refused { statement, source }
 }
 
 /// What the kernel answers where IPv6 is not compiled in, disabled at boot, or by
@@ -92,6 +122,10 @@ impl fmt::Display for Ipv6 {
         })
     }
 }
+
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// Some seconds, as the kernel rounds up.
+const MOST_LOOKS: u32 = 1000;
 
 // linux/rtnetlink.h, linux/if_addr.h, linux/socket.h; the loopback interface is the first of every namespace.
 const RTM_NEWADDR: u16 = 20;

@@ -16,6 +16,7 @@ use std::{
 };
 
 use socket2::{Domain, SockRef, Socket, Type};
+use tokio::time::Instant;
 
 pub(crate) const POD: [&str; 2] = ["10.99.0.2", "[fd99::2]"];
 /// Addresses beyond the cable that the peer answers on.
@@ -82,6 +83,11 @@ impl Agent {
     /// The same, from a chosen address.
     pub(crate) fn connect_from(&mut self, from: &str, to: &str) -> String {
         self.tell(&format!("connect {to} {from}"))
+    }
+
+    /// Asks the application at `to` whether it accepts connections, as a tcpSocket probe does.
+    pub(crate) fn probe(&mut self, to: &str) -> String {
+        self.tell(&format!("probe {to}"))
     }
 
     /// Runs `serin-proxy redirect` as the agent's user.
@@ -151,26 +157,39 @@ fn fresh_namespace() -> Command {
     command
 }
 
+/// Lays the cable. Addresses come last: IPv6 takes its routes back for a moment when a link comes up.
 fn join(peer: &Agent) {
     let peer_pid = peer.process.id().to_string();
-    ip("link set lo up");
+    let inside_peer = ["nsenter", "--net", "--target", &peer_pid];
+    let peer_ip = |arguments: &str| {
+        run(&[&inside_peer[..], &["ip"], &arguments.split(' ').collect::<Vec<_>>()].concat());
+    };
     ip(&format!("link add eth0 type veth peer name eth0 netns {peer_pid}"));
+    for device in ["lo", "eth0"] {
+        ip(&format!("link set {device} up"));
+        peer_ip(&format!("link set {device} up"));
+    }
+    until_plugged_in(&inside_peer);
     ip("address add 10.99.0.2/24 dev eth0");
     ip("-6 address add fd99::2/64 dev eth0 nodad");
-    ip("link set eth0 up");
-    let inside = ["nsenter", "--net", "--target", &peer_pid];
-    for setting in [
-        "link set lo up",
-        "address add 10.99.0.1/24 dev eth0",
-        "-6 address add fd99::1/64 dev eth0 nodad",
-        "address add 198.51.100.5/32 dev lo",
-        "-6 address add 2001:db8:99::5/128 dev lo nodad",
-        "link set eth0 up",
-    ] {
-        run(&[&inside[..], &["ip"], &setting.split(' ').collect::<Vec<_>>()].concat());
-    }
+    peer_ip("address add 10.99.0.1/24 dev eth0");
+    peer_ip("-6 address add fd99::1/64 dev eth0 nodad");
+    peer_ip("address add 198.51.100.5/32 dev lo");
+    peer_ip("-6 address add 2001:db8:99::5/128 dev lo nodad");
     ip("route add default via 10.99.0.1");
     ip("-6 route add default via fd99::1 dev eth0");
+}
+
+fn until_plugged_in(inside_peer: &[&str]) {
+    let deadline = Instant::now() + PATIENCE;
+    let is_up = |command: &mut Command| {
+        let output = command.args(["ip", "-oneline", "link", "show", "eth0"]).output();
+        String::from_utf8_lossy(&output.expect("ip runs").stdout).contains("state UP")
+    };
+    while !is_up(&mut Command::new("env")) || !is_up(Command::new("env").args(inside_peer)) {
+        assert!(Instant::now() < deadline, "the cable stays unplugged");
+        thread::yield_now();
+    }
 }
 
 pub(crate) fn ip(arguments: &str) {
@@ -195,6 +214,7 @@ fn obey() {
                 answer("peer", "[::]:7000");
                 "listening".to_owned()
             }
+            ["probe", to] => probe(to),
             ["redirect"] => redirect(),
             _ => panic!("what is {order:?}?"),
         };
@@ -207,6 +227,16 @@ fn redirect() -> String {
         Ok(done) => done.to_string(),
         Err(error) => error.to_string(),
     }
+}
+
+fn probe(to: &str) -> String {
+    let to: SocketAddr = to.parse().expect("an address and port");
+    let probe = format!(r#"{{"/app/x/readiness": {{"kind": "tcp", "port": {}}}}}"#, to.port());
+    let probes: proxy::probe::Probes = probe.parse().expect("a probe");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = probes.ask("/app/x/readiness", to.ip(), None);
+    let verdict = runtime.expect("a runtime").block_on(asked).expect("there is such a probe");
+    verdict.status.as_u16().to_string()
 }
 
 fn connect(to: &str, from: Option<&str>) -> String {

@@ -116,6 +116,18 @@ fn the_proxy_reaches_its_application_from_its_own_address_and_meets_nobody_else(
 }
 
 #[test]
+fn a_probe_meets_the_application_and_no_listener_of_ours() {
+    claim("a_probe_meets_the_application_and_no_listener_of_ours", &options(), |pod, _| {
+        let mut proxy = pod.user(PROXY_UID);
+        for address in POD {
+            assert_eq!(proxy.probe(&format!("{address}:8080")), "200");
+            // Were it led to the inbound listener, it would be accepted there.
+            assert_eq!(proxy.probe(&format!("{address}:8081")), "503");
+        }
+    });
+}
+
+#[test]
 fn the_application_talks_to_itself_on_the_loopback_addresses() {
     let test = "the_application_talks_to_itself_on_the_loopback_addresses";
     claim(test, &options(), |pod, _| {
