@@ -151,6 +151,20 @@ async fn connect(pod: IpAddr, port: u16) -> io::Result<TcpStream> {
     TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(pod, port)).await
 }
 
+/// The answer, which comes through `connection`. The connection may end in the same breath as the answer comes, so
+/// its end says nothing: the answer knows how it went.
+async fn driven<T>(
+    answer: impl Future<Output = Result<T, Error>>,
+    connection: impl Future,
+) -> Result<T, Error> {
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        _ended = connection => answer.await,
+    }
+}
+
 impl FromStr for Probes {
     type Err = serde_json::Error;
 

@@ -1,1 +1,119 @@
+//! Claims about what may be asked, over real sockets.
 
+use std::{net::SocketAddr, sync::OnceLock};
+
+use model::{key::Key, resource::Resource, trust::Trust};
+use runtime::{tasks::Tasks, telemetry};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+use crate::{discovery::TestFeed, drain::command};
+
+/// Logging is set up once in a process.
+fn log() -> LogLevel {
+    static LOG: OnceLock<LogLevel> = OnceLock::new();
+    LOG.get_or_init(|| telemetry::init("off").unwrap()).clone()
+}
+
+fn parts() -> (Parts, TestFeed) {
+    let trust = Resource::Trust(Arc::new(Trust { decision: 3, anchors: Vec::new() }));
+    let (discovery, feed) = Discovery::for_tests([(Key::Trust, trust)]);
+    let parts = Parts {
+        readiness: Readiness::new(),
+        metrics: Metrics::new(),
+        discovery,
+        identity: Identity::empty(),
+        drain: Drain::new(),
+        drain_limit: Duration::from_secs(30),
+        log: log(),
+        probes: Probes::default(),
+        pod: "127.0.0.1".parse().unwrap(),
+    };
+    (parts, feed)
+}
+
+async fn serve(admin: Admin) -> (SocketAddr, Tasks) {
+    let listener = runtime::admin::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (address, tasks) = (listener.local_addr().unwrap(), Tasks::new());
+    tasks.spawn("admin", runtime::admin::serve(listener, admin, tasks.token()));
+    (address, tasks)
+}
+
+async fn ask(address: SocketAddr, method: &str, path: &str) -> String {
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn the_pods_network_may_see_but_not_change_anything() {
+    let (parts, _feed) = parts();
+    let (address, _tasks) = serve(pod_facing(&parts)).await;
+    for path in ["/ready", "/live", "/metrics"] {
+        assert!(ask(address, "GET", path).await.starts_with("HTTP/1.1 200"), "{path}");
+    }
+    for path in ["/config", "/certs", "/log?level=trace", "/drain", "/app/main/readiness"] {
+        let answer = ask(address, "POST", path).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
+    assert!(!parts.drain.is_draining());
+}
+
+#[tokio::test]
+async fn a_level_that_is_none_is_refused_by_name() {
+    let (parts, _feed) = parts();
+    let (address, _tasks) = serve(localhost(&parts)).await;
+    assert!(ask(address, "POST", "/log?level=info").await.starts_with("HTTP/1.1 200"));
+    let answer = ask(address, "POST", "/log?level=a=b=c").await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("a=b=c"), "{answer}");
+    assert!(ask(address, "POST", "/log").await.contains("level=debug"));
+}
+
+#[tokio::test]
+async fn a_proxy_without_a_certificate_says_so() {
+    let (parts, _feed) = parts();
+    let (address, _tasks) = serve(localhost(&parts)).await;
+    assert!(ask(address, "GET", "/certs").await.contains(r#""certificate": null"#));
+}
+
+#[tokio::test]
+async fn draining_waits_for_what_is_in_flight_and_tells_how_it_went() {
+    let (parts, _feed) = parts();
+    let (address, _tasks) = serve(localhost(&parts)).await;
+    let gauge = parts.drain.gauge();
+    let request = gauge.enter();
+    let mut changed = parts.drain.changed();
+    let finish = async {
+        changed.changed().await.unwrap();
+        drop(request);
+    };
+    let (drained, ()) = tokio::join!(command::drain(address, Duration::from_secs(20)), finish);
+    let drained = drained.unwrap();
+    assert_eq!((drained.in_flight, drained.left), (1, 0));
+    assert!(drained.to_string().contains("for 1 in flight; nothing is left"), "{drained}");
+    assert!(parts.drain.is_draining());
+}
+
+#[tokio::test]
+async fn draining_ends_at_the_limit_and_says_what_is_cut() {
+    let (mut parts, _feed) = parts();
+    parts.drain_limit = Duration::from_millis(50);
+    let (address, _tasks) = serve(localhost(&parts)).await;
+    let gauge = parts.drain.gauge();
+    let _request = gauge.enter();
+    let drained = command::drain(address, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(drained.left, 1);
+    assert!(drained.to_string().contains("1 are left"), "{drained}");
+}
+
+#[tokio::test]
+async fn a_pod_without_a_proxy_is_not_waited_for() {
+    let listener = runtime::admin::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = command::drain(address, Duration::from_secs(20)).await.unwrap_err();
+    assert!(matches!(error, command::Error::Connect { .. }), "{error}");
+}

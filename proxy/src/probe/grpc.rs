@@ -1,8 +1,6 @@
 //! A gRPC probe: `grpc.health.v1.Health/Check` over HTTP/2 without TLS, written by hand, since two fields are
 //! all there is to it.
 
-use std::io;
-
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Request, StatusCode,
@@ -13,7 +11,7 @@ use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use super::Error;
+use super::{Error, driven};
 
 pub(super) async fn ask(
     stream: TcpStream,
@@ -23,18 +21,11 @@ pub(super) async fn ask(
     let request = request(service, agent)?;
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-    let answered = async {
+    let answered = async move {
         let answer = sender.send_request(request).await?;
         health(answer).await
     };
-    tokio::select! {
-        biased;
-        answered = answered => answered,
-        ended = connection => match ended {
-            Ok(()) => Err(Error::Connect(io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(error.into()),
-        },
-    }
+    driven(answered, connection).await
 }
 
 fn request(service: &str, agent: &str) -> Result<Request<Full<Bytes>>, http::Error> {

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Error, Http, Scheme};
+use super::{Error, Http, Scheme, driven};
 
 pub(super) async fn ask(
     stream: TcpStream,
@@ -35,7 +35,8 @@ pub(super) async fn ask(
     match probe.scheme {
         Scheme::Http => send(stream, request).await,
         Scheme::Https => {
-            send(unverified(stream, probe, pod).await.map_err(Error::Tls)?, request).await
+            let stream = unverified(stream, probe, pod).await.map_err(Error::Tls)?;
+            Box::pin(send(stream, request)).await
         }
     }
 }
@@ -45,15 +46,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::select! {
-        biased;
-        answer = sender.send_request(request) => Ok(answer?.status()),
-        // The answer comes through the connection, so this ends first only if there is none.
-        ended = connection => match ended {
-            Ok(()) => Err(Error::Connect(io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(error.into()),
-        },
-    }
+    let answered = async move { Ok(sender.send_request(request).await?.status()) };
+    driven(answered, connection).await
 }
 
 /// The request as kubelet would send it (kubelet's `httpGet`: header names are case-insensitive, and `Host`

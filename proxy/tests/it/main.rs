@@ -1,6 +1,11 @@
-//! The proxy against a real kernel and real sockets. What touches redirection needs root and works in network
-//! namespaces of its own; the data plane's tests stay on loopback, with destinations that the tests bring.
+//! The proxy against a real kernel and real sockets. What touches redirection needs root, works in network
+//! namespaces of its own and fails with a sentence if it cannot. All else stays on loopback: the data plane with
+//! destinations that the tests bring, discovery and identity with a control plane that says what a test tells it.
 
+#[cfg(test)]
+mod control;
+#[cfg(test)]
+mod discovery;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
