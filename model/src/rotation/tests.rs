@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Authority, Cause, Held, Phase, Plan, Rotation, Seen, Transition, Vault, Waiting, Which,
+    Authority, Cause, Held, Phase, Plan, Rotation, Seen, Transition, Vault, Waiting,
+    Which::{self, Active, Next},
 };
 use crate::{acks::Census, moment::Moment, trust::Fingerprint};
 
@@ -61,6 +62,27 @@ fn a_request_makes_a_root_first_and_is_carried_out_once() {
     let over = Rotation { phase: Phase::Idle, ..started };
     let (rested, hold) = over.next(&asked(), &Seen { next: None, ..seen() });
     assert_eq!((rested.phase, hold.vault, hold.waiting), (Phase::Idle, Vault::Keep, None));
+}
+
+#[test]
+fn each_phase_holds_what_the_table_says() {
+    let (both, new) = ([Active, Next].as_slice(), [Next].as_slice());
+    let mut rotation = Rotation::default();
+    for (label, trusted, bootstrap, signing, serving) in [
+        ("TrustBoth", both, both, Active, Active),
+        ("Issuing", both, both, Next, Active),
+        ("Draining", both, both, Next, Next),
+        ("Draining", new, both, Next, Next),
+        ("Retired", new, new, Next, Next),
+    ] {
+        // There is nobody to ask here, so every phase has its proof.
+        let (next, hold) = rotation.next(&asked(), &seen());
+        assert_eq!(next.phase.label(), label);
+        let held = (hold.trusted.as_slice(), hold.bootstrap.as_slice());
+        assert_eq!(held, (trusted, bootstrap), "{label}");
+        assert_eq!((hold.signing, hold.serving), (signing, serving), "{label}");
+        rotation = next;
+    }
 }
 
 #[test]

@@ -192,6 +192,8 @@ impl Mesh {
             assert!(self.secret.trusted.contains(&one.leaf), "control loses a proxy: {self:?}");
             let exists = one.leaf == self.active || Some(one.leaf) == self.next;
             assert!(exists, "a root is destroyed that is in use: {self:?}");
+            let trusts = |id: &Id| *id == self.active || Some(*id) == self.next;
+            assert!(one.trusts.iter().all(trusts), "a root that is gone is trusted: {self:?}");
         }
     }
 }
