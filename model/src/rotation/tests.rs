@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Authority, Cause, Held, Phase, Plan, Rotation, Seen, Transition, Vault, Waiting,
-    Which::{self, Active, Next},
+    Which::{Active, Next},
 };
 use crate::{acks::Census, moment::Moment, trust::Fingerprint};
 
@@ -55,7 +55,7 @@ fn holding(trusted: &[Authority], leaf: Authority) -> Held {
 fn a_request_makes_a_root_first_and_is_carried_out_once() {
     let (idle, hold) = Rotation::default().next(&asked(), &Seen { next: None, ..seen() });
     assert_eq!((idle.phase, hold.vault), (Phase::Idle, Vault::MakeNext));
-    assert_eq!((hold.trusted, hold.waiting), (vec![Which::Active], Some(Waiting::NextAuthority)));
+    assert_eq!((hold.trusted, hold.waiting), (vec![Active], Some(Waiting::NextAuthority)));
     let (started, hold) = idle.next(&asked(), &seen());
     assert_eq!(hold.transition, Some(Transition::Started));
     assert_eq!(started.handled, asked().requested_at);
@@ -134,7 +134,7 @@ fn an_authority_that_vanishes_leaves_the_active_one() {
     let (number, lost) = (started.decision, Seen { next: None, ..seen() });
     let (idle, hold) = started.next(&asked(), &lost);
     assert_eq!((idle.phase, hold.transition), (Phase::Idle, Some(Transition::NextLost)));
-    assert_eq!(hold.trusted, [Which::Active]);
+    assert_eq!(hold.trusted, [Active]);
     assert!(hold.decision > number);
 }
 
