@@ -9,7 +9,7 @@ use hyper_util::{
 };
 use model::identity::SpiffeId;
 use runtime::tls::Usage;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::util::MapRequest;
@@ -18,7 +18,7 @@ use wire::server::Peer;
 
 use super::{
     Server,
-    certificate::{Shown, unix_time},
+    certificate::{Identities, Shown, unix_time},
 };
 
 /// A connection that was accepted.
@@ -30,6 +30,7 @@ pub(super) struct Connection {
 struct Proved {
     peer: Peer,
     chain: Vec<CertificateDer<'static>>,
+    at: UnixTime,
 }
 
 impl Connection {
@@ -60,26 +61,12 @@ impl Connection {
         let stream = acceptor.accept(socket).await.map_err(|error| error.to_string())?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let chain: Vec<_> = chain.iter().map(|der| der.clone().into_owned()).collect();
-        let identity = self.check(&shown, &chain)?;
-        Ok((stream, Proved { peer: Peer { identity }, chain }))
+        let at = unix_time(&self.server.clock);
+        let identity = check(&shown, &chain, at)?;
+        Ok((stream, Proved { peer: Peer { identity }, chain, at }))
     }
 
-    /// The identity that a chain proves under what is trusted now; nothing if there is no chain.
-    fn check(
-        &self,
-        shown: &Shown,
-        chain: &[CertificateDer<'static>],
-    ) -> Result<Option<SpiffeId>, String> {
-        if chain.is_empty() {
-            return Ok(None);
-        }
-        let now = unix_time(&self.server.clock);
-        let name = shown.verifier.check(chain, Usage::Client, now);
-        let name = name.map_err(|error| error.to_string())?;
-        name.parse().map(Some).map_err(|error: model::identity::Error| error.to_string())
-    }
-
-    async fn speak(&self, stream: TlsStream<TcpStream>, Proved { peer, chain }: Proved) {
+    async fn speak(&self, stream: TlsStream<TcpStream>, Proved { peer, chain, at }: Proved) {
         let stop = self.server.tasks.token();
         let mut identities = self.server.identities.clone();
         identities.mark_unchanged();
@@ -90,25 +77,51 @@ impl Connection {
         let serving =
             builder().serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
         let mut serving = std::pin::pin!(serving);
-        loop {
-            tokio::select! {
-                biased;
-                ended = serving.as_mut() => return log(ended),
-                () = stop.cancelled() => break,
-                Ok(()) = identities.changed() => {
-                    let shown = identities.borrow_and_update().clone();
-                    let checked = shown.map(|shown| self.check(&shown, &chain));
-                    if let Some(Err(error)) = checked {
-                        info!(error, "a peer is not trusted any more");
-                        return;
-                    }
-                }
+        tokio::select! {
+            biased;
+            ended = serving.as_mut() => return log(ended),
+            () = stop.cancelled() => {}
+            error = distrusted(&mut identities, &chain, at) => {
+                info!(error, "a peer is not trusted any more");
+                return;
             }
         }
         serving.as_mut().graceful_shutdown();
         match tokio::time::timeout(GOODBYE, serving).await {
             Ok(ended) => log(ended),
             Err(_elapsed) => debug!("connection cut at the deadline"),
+        }
+    }
+}
+
+/// The identity that a chain proves under what is trusted now; nothing if there is no chain.
+fn check(
+    shown: &Shown,
+    chain: &[CertificateDer<'static>],
+    at: UnixTime,
+) -> Result<Option<SpiffeId>, String> {
+    if chain.is_empty() {
+        return Ok(None);
+    }
+    let name = shown.verifier.check(chain, Usage::Client, at).map_err(|error| error.to_string())?;
+    name.parse().map(Some).map_err(|error: model::identity::Error| error.to_string())
+}
+
+/// Waits until the root that a peer was let in by is trusted no more. Its certificate may have
+/// ended meanwhile: that is looked at when it connects. Peers of one root leave one after another.
+async fn distrusted(
+    identities: &mut Identities,
+    chain: &[CertificateDer<'static>],
+    at: UnixTime,
+) -> String {
+    loop {
+        if identities.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let shown = identities.borrow_and_update().clone();
+        if let Some(Err(error)) = shown.map(|shown| check(&shown, chain, at)) {
+            tokio::time::sleep(SPREAD.mul_f64(rand::random())).await;
+            return error;
         }
     }
 }
@@ -136,6 +149,9 @@ fn builder() -> http2::Builder<TokioExecutor> {
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Within this time all peers of a root that is trusted no more have been disconnected.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// How long streams may go on after the GOAWAY.
 const GOODBYE: Duration = Duration::from_secs(5);

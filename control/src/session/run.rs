@@ -127,6 +127,9 @@ async fn serve(
     stop: &CancellationToken,
 ) -> Ending {
     let Sources { mut views, mut authorities, .. } = session.sources.clone();
+    // There is nothing in the books yet that could have changed.
+    views.mark_unchanged();
+    authorities.mark_unchanged();
     loop {
         session.refresh_due();
         let due = session.due;
