@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 pub use dirty::Dirty;
+pub use meter::Meter;
 pub use relations::Relations;
 pub use settle::Settled;
 pub use world::World;
@@ -32,6 +33,7 @@ use crate::{
 mod dirty;
 #[cfg(test)]
 pub(crate) mod for_tests;
+mod meter;
 mod relations;
 mod settle;
 mod world;
@@ -56,14 +58,27 @@ pub struct Outputs {
     pub routes: Sheet,
 }
 
-/// Runs the index, and gives `known` back with the first snapshot.
-pub fn spawn(tasks: &Tasks, domain: ClusterDomain, inputs: Inputs, known: Pending) -> Outputs {
+/// What the index is told at its start.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where services have their names.
+    pub domain: ClusterDomain,
+    /// Given back with the first snapshot.
+    pub known: Pending,
+    /// Counts.
+    pub meter: Meter,
+}
+
+/// Runs the index.
+pub fn spawn(tasks: &Tasks, setup: Setup, inputs: Inputs) -> Outputs {
+    let Setup { domain, known, meter } = setup;
     let empty: Arc<dyn View> = Arc::new(Snapshot::empty(domain.clone()));
     let (publish, views) = watch::channel(empty);
     let (scribe, routes) = Scribe::new();
     let world = World::new(domain);
     let settled = Settled::new(&world);
-    let index = Index { world, settled, scribe, publish, known: Some(known), waiting: None };
+    let (known, waiting) = (Some(known), None);
+    let index = Index { world, settled, scribe, publish, meter, known, waiting };
     tasks.spawn_critical("index", index.run(inputs, tasks.token()));
     Outputs { views, routes }
 }
@@ -73,6 +88,7 @@ struct Index {
     settled: Settled,
     scribe: Scribe,
     publish: watch::Sender<Arc<dyn View>>,
+    meter: Meter,
     /// Until the first snapshot.
     known: Option<Pending>,
     /// When the oldest change that is not published came in, and the newest.
@@ -121,7 +137,8 @@ impl Index {
     }
 
     fn publish(&mut self) {
-        self.waiting = None;
+        let begun = Instant::now();
+        let waited = self.waiting.take().map_or(Duration::ZERO, |(first, _)| begun - first);
         if !self.world.is_complete() {
             debug!(pending = ?self.world.pending(), "not published yet");
             return;
@@ -133,6 +150,7 @@ impl Index {
         self.scribe.settle(&self.world, dirty.routes.iter());
         self.settled.settle(&self.world, dirty);
         let snapshot = self.settled.snapshot();
+        self.meter.published(&snapshot, waited.as_secs_f64(), begun.elapsed().as_secs_f64());
         if let Some(known) = self.known.take() {
             info!(?snapshot, "first snapshot");
             known.ready();

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use control::{
     ca,
     compile::destination::ClusterDomain,
-    index::{self, Inputs, Outputs},
+    index::{self, Inputs, Outputs, Setup},
     meter::Meter,
     operations::Operations,
     report::Registry,
@@ -75,7 +75,10 @@ fn wire_up(
         Operations::new(operator, registry.clone(), tasks.clone(), meter.clone());
     let inputs = Inputs { events: watch::spawn(tasks, &client, &watched), decisions, trust };
     let domain = ClusterDomain(settings.cluster_domain.as_str().into());
-    let Outputs { views, routes } = index::spawn(tasks, domain, inputs, readiness.token("view"));
+    let (known, indexed) =
+        (readiness.token("view"), index::Meter::registered(&mut metrics.registry()));
+    let setup = Setup { domain, known, meter: indexed };
+    let Outputs { views, routes } = index::spawn(tasks, setup, inputs);
     routes::spawn(&client, settings.lease.clone(), routes, tasks);
     let tokens: Arc<dyn Tokens> = Arc::new(ApiServer::new(client));
     let places = Arc::new(Semaphore::new(sign::PLACES));

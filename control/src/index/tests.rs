@@ -31,7 +31,8 @@ fn start() -> Running {
     let inputs = Inputs { events: queue, decisions: decided, trust: trusted };
     let (tasks, readiness) = (Tasks::new(), Readiness::new());
     let domain = ClusterDomain("cluster.local".into());
-    let Outputs { views, routes: _ } = spawn(&tasks, domain, inputs, readiness.token("index"));
+    let setup = Setup { domain, known: readiness.token("index"), meter: Meter::new() };
+    let Outputs { views, routes: _ } = spawn(&tasks, setup, inputs);
     Running { events, decisions, trust, views, readiness, tasks }
 }
 
