@@ -6,7 +6,7 @@ use std::{path::PathBuf, pin::Pin, sync::Arc};
 use runtime::{clock::Clock, readiness::Pending};
 use tokio::{
     sync::mpsc,
-    time::{Interval, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -79,7 +79,7 @@ impl Client {
         metrics: Metrics,
         awaited: Vec<(model::key::Key, Pending)>,
     ) -> Self {
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let writer = Writer { store, commands, table: Table::new(), tick, metrics, awaited };
         Self { proxy, writer }
@@ -111,6 +111,9 @@ type Opening<'a> = Pin<Box<dyn Future<Output = Session> + Send + 'a>>;
 /// Tries until a stream is open. There is one stream at a time; a second, warm one for hedged look-ups would be
 /// opened here as well.
 async fn open(proxy: &Proxy, backoff: &mut Backoff) -> Session {
+    // The first certificate is on its way, and an attempt without one would only cost time.
+    let mut certificates = proxy.roots.identity.changed();
+    drop(certificates.wait_for(|generation| *generation > 0).await);
     let mut failures = 0_u32;
     loop {
         let error = match Session::open(proxy, failures).await {
