@@ -1,13 +1,13 @@
 //! Watches: what a process keeps of one kind of object, kept current.
 //!
-//! A watch lists a kind, follows it and turns what the API server says into [`Change`]s of trimmed objects;
-//! the object itself is dropped as soon as it has been read. It never ends and never fails: errors are logged
-//! once, counted, and tried again. What the objects mean is the business of whoever takes the changes; usually
-//! that is one task that keeps them in a [`Mirror`].
+//! A watch lists a kind, follows it and turns what the API server says into [`Change`]s of trimmed
+//! objects; the object itself is dropped as soon as it has been read. It never ends and never
+//! fails: errors are logged once, counted, and tried again. What the objects mean is the business
+//! of whoever takes the changes; usually that is one task that keeps them in a [`Mirror`].
 
 use std::{fmt, sync::Arc};
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use kube::{
     Api, Resource,
     runtime::watcher::{self, watcher},
@@ -34,8 +34,8 @@ pub struct ObjectName {
 /// What happened to a kind.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Change<T> {
-    /// These are all objects there are: what is not among them is gone. Comes first, when the first list is
-    /// complete, and again whenever the watch had lost its place.
+    /// These are all objects there are: what is not among them is gone. Comes first, when the first
+    /// list is complete, and again whenever the watch had lost its place.
     Reset(Vec<(ObjectName, T)>),
     /// The object is new or changed.
     Applied(ObjectName, T),
@@ -46,8 +46,8 @@ pub enum Change<T> {
 /// What it means that the API server does not know the kind.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
-    /// That there are no objects of it; it is looked for again every few seconds. For kinds that a user may
-    /// or may not have installed.
+    /// That there are no objects of it; it is looked for again every few seconds. For kinds that a
+    /// user may or may not have installed.
     Empty,
     /// That something is wrong: nothing is said until the kind is there.
     Wait,
@@ -69,8 +69,8 @@ where
     K: Resource + Clone + fmt::Debug + DeserializeOwned + Send + Sync + 'static,
     T: Send + 'static,
 {
-    /// Watches all of `api`, and of each object what `keep` returns; nothing means that the object is of no
-    /// interest.
+    /// Watches all of `api`, and of each object what `keep` returns; nothing means that the object
+    /// is of no interest.
     ///
     /// `kind` names the watch in logs and metrics.
     #[must_use]
@@ -107,12 +107,12 @@ where
         self
     }
 
-    /// The changes, without an end. Polling is what drives the watch: a consumer that is slow slows the
-    /// watch down, and nothing is queued here.
+    /// The changes, without an end. Polling is what drives the watch: a consumer that is slow slows
+    /// the watch down, and nothing is queued here.
     pub fn changes(self) -> impl Stream<Item = Change<T>> + Send {
         let Self { kind, api, config, keep, missing, meter } = self;
-        let open = move || watcher(api.clone(), config.clone());
-        Follow::new(kind, open, keep, missing, meter).changes()
+        let open = move || watcher(api.clone(), config.clone()).boxed();
+        Follow::new(kind, Box::new(open), keep, missing, meter).changes()
     }
 }
 
@@ -141,8 +141,8 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// The API server ends a watch after so long, and a connection that has been silent for a little longer
-/// counts as dead: how long a connection that vanished without a word can go unnoticed.
+/// The API server ends a watch after so long, and a connection that has been silent for a little
+/// longer counts as dead: how long a connection that vanished without a word can go unnoticed.
 const SILENCE_SECONDS: u32 = 120;
 
 #[cfg(test)]

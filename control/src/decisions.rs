@@ -1,8 +1,9 @@
-//! Which decision of a rollout is in force here: what its status holds, or a newer one that the operator sent
-//! and that takes traffic away.
+//! Which decision of a rollout is in force here: what its status holds, or a newer one that the
+//! operator sent and that takes traffic away.
 //!
-//! Taking away is applied at once and is not undone by an older status; giving waits until the status holds it,
-//! so that an operator that fails after it has spoken leaves nothing in force that nobody wrote down.
+//! Taking away is applied at once and is not undone by an older status; giving waits until the
+//! status holds it, so that an operator that fails after it has spoken leaves nothing in force that
+//! nobody wrote down.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +28,8 @@ pub struct Decisions {
 /// A decision in force.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Held {
-    /// The rollout's uid: made again under the same name, it is another one, whose numbers mean nothing here.
+    /// The rollout's uid: made again under the same name, it is another one, whose numbers mean
+    /// nothing here.
     uid: Arc<str>,
     decision: Decision,
 }
@@ -39,8 +41,8 @@ impl Decisions {
         self.splits.get(service)
     }
 
-    /// Takes in what statuses hold and what the operator sent, and says which services are divided otherwise
-    /// now.
+    /// Takes in what statuses hold and what the operator sent, and says which services are divided
+    /// otherwise now.
     pub fn settle(
         &mut self,
         rollouts: &Mirror<Rollout>,
@@ -66,8 +68,8 @@ impl Decisions {
     }
 }
 
-/// The decision to follow, where `held` is followed now, `written` is in the rollout's status, and `sent` came
-/// straight from the operator.
+/// The decision to follow, where `held` is followed now, `written` is in the rollout's status, and
+/// `sent` came straight from the operator.
 #[must_use]
 pub fn follow<'a>(
     held: Option<&'a Decision>,

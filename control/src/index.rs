@@ -1,9 +1,9 @@
-//! The index: the one task that knows the cluster. It takes changes in, compiles what they touch and publishes
-//! the result as one immutable snapshot.
+//! The index: the one task that knows the cluster. It takes changes in, compiles what they touch
+//! and publishes the result as one immutable snapshot.
 //!
-//! Changes come in bursts, so it waits until they have paused for a moment; a decision that takes traffic away
-//! is not waited with. Nothing is published before every first list is complete, the mesh is declared and its
-//! roots are there.
+//! Changes come in bursts, so it waits until they have paused for a moment; a decision that takes
+//! traffic away is not waited with. Nothing is published before every first list is complete, the
+//! mesh is declared and its roots are there.
 
 use std::{sync::Arc, time::Duration};
 

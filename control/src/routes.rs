@@ -1,7 +1,7 @@
 //! Statuses of routes: what is to be said of each, and who says it.
 //!
-//! The index keeps the sheet of what is to be said; every replica has the same. One replica, the holder of the
-//! lease, writes what differs from what the API server holds.
+//! The index keeps the sheet of what is to be said; every replica has the same. One replica, the
+//! holder of the lease, writes what differs from what the API server holds.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! What is served, at one moment: every resource compiled, found by hash.
 //!
-//! A snapshot never changes. The next one shares all parts of it that are the same, down to the `Arc` of each
-//! resource, so that sessions tell by the pointer what they need not look at.
+//! A snapshot never changes. The next one shares all parts of it that are the same, down to the
+//! `Arc` of each resource, so that sessions tell by the pointer what they need not look at.
 
 use std::{
     collections::BTreeMap,
@@ -85,7 +85,8 @@ impl Snapshot {
         }
     }
 
-    /// A pod is found by its address whatever the port: the proxy behind it refuses what is not the pod's.
+    /// A pod is found by its address whatever the port: the proxy behind it refuses what is not the
+    /// pod's.
     fn at(&self, address: SocketAddr) -> Option<Destination> {
         if let Some(id) = self.destinations.get(&address) {
             return Some(Destination::Service(id.clone()));

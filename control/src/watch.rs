@@ -1,7 +1,8 @@
 //! What the control plane watches, and what it keeps of each object.
 //!
-//! Each kind is followed by a task of its own, which reads objects, keeps the few fields that matter and hands
-//! them to the one task that owns the index. What they mean together is not known here.
+//! Each kind is followed by a task of its own, which reads objects, keeps the few fields that
+//! matter and hands them to the one task that owns the index. What they mean together is not known
+//! here.
 
 use std::pin::pin;
 
@@ -125,5 +126,6 @@ async fn hand_over<T>(
     }
 }
 
-/// Events that wait for the index. A watch that finds it full waits, and the API server holds the rest.
+/// Events that wait for the index. A watch that finds it full waits, and the API server holds the
+/// rest.
 const QUEUE: usize = 256;

@@ -1,8 +1,8 @@
 //! Follows one kind through lists, watches and failures.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{fmt, time::Duration};
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream::BoxStream};
 use kube::{
     Resource,
     runtime::{
@@ -15,11 +15,15 @@ use tracing::{info, warn};
 
 use super::{Change, Meter, Missing, ObjectName};
 
+/// What kube says of a kind, with failures in between.
+pub(super) type Events<K> = BoxStream<'static, Result<Event<K>, Error>>;
+
 /// One watch and where it stands.
-pub(super) struct Follow<K, T, O, S> {
+pub(super) struct Follow<K, T> {
     kind: &'static str,
-    open: O,
-    stream: Pin<Box<S>>,
+    /// Starts from nothing.
+    open: Box<dyn FnMut() -> Events<K> + Send>,
+    events: Events<K>,
     keep: fn(&K) -> Option<T>,
     missing: Missing,
     meter: Meter,
@@ -33,26 +37,24 @@ pub(super) struct Follow<K, T, O, S> {
     pause: Option<Duration>,
 }
 
-impl<K, T, O, S> Follow<K, T, O, S>
+impl<K, T> Follow<K, T>
 where
-    K: Resource + fmt::Debug,
-    O: FnMut() -> S,
-    S: Stream<Item = Result<Event<K>, Error>>,
+    K: Resource + fmt::Debug + Send + 'static,
+    T: Send,
 {
     pub(super) fn new(
         kind: &'static str,
-        mut open: O,
+        mut open: Box<dyn FnMut() -> Events<K> + Send>,
         keep: fn(&K) -> Option<T>,
         missing: Missing,
         meter: Meter,
     ) -> Self {
-        let stream = Box::pin(open());
-        let backoff = DefaultBackoff::default();
+        let (events, backoff) = (open(), DefaultBackoff::default());
         let (listed, said_missing, failures, pause) = (None, false, 0, None);
         Self {
             kind,
             open,
-            stream,
+            events,
             keep,
             missing,
             meter,
@@ -64,7 +66,7 @@ where
         }
     }
 
-    pub(super) fn changes(self) -> impl Stream<Item = Change<T>> {
+    pub(super) fn changes(self) -> impl Stream<Item = Change<T>> + Send {
         futures::stream::unfold(self, async |mut follow| {
             let change = follow.next().await;
             Some((change, follow))
@@ -76,7 +78,7 @@ where
             if let Some(pause) = self.pause.take() {
                 sleep(pause).await;
             }
-            let change = match self.stream.next().await {
+            let change = match self.events.next().await {
                 Some(Ok(event)) => self.take(event),
                 Some(Err(error)) => self.fail(&error),
                 None => {
@@ -154,7 +156,7 @@ where
     }
 
     fn reopen(&mut self) {
-        self.stream = Box::pin((self.open)());
+        self.events = (self.open)();
         self.listed = None;
     }
 

@@ -27,8 +27,8 @@ pub struct Touched<T> {
 }
 
 impl<T: PartialEq> Mirror<T> {
-    /// Takes a change in, and says which objects differ now: those that are gone first. An object of which
-    /// nothing that is kept has changed is not among them.
+    /// Takes a change in, and says which objects differ now: those that are gone first. An object
+    /// of which nothing that is kept has changed is not among them.
     pub fn apply(&mut self, change: Change<T>) -> Vec<Touched<T>> {
         match change {
             Change::Applied(name, object) => self.put(name, object).into_iter().collect(),

@@ -42,9 +42,9 @@ async fn check(missing: Missing, scripts: Vec<Script>, expect: &[Change<&'static
     let scripts = Arc::new(Mutex::new(VecDeque::from(scripts)));
     let open = move || {
         let script = scripts.lock().unwrap().pop_front().unwrap_or_default();
-        stream::iter(script).chain(stream::pending())
+        stream::iter(script).chain(stream::pending()).boxed()
     };
-    let follow = Follow::new("test", open, keep, missing, Meter::default());
+    let follow = Follow::new("test", Box::new(open), keep, missing, Meter::default());
     let said: Vec<_> = follow.changes().take(expect.len()).collect().await;
     assert_eq!(said, expect);
 }

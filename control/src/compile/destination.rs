@@ -15,11 +15,12 @@ impl ClusterDomain {
         ServiceId::new(&format!("{name}.{namespace}.svc.{}", self.0), port)
     }
 
-    /// The service that `host` would name for a caller in `namespace`, whether or not it exists: the search
-    /// path of a pod (`catalogue`, `catalogue.shop`, `catalogue.shop.svc`), or the full name.
+    /// The service that `host` would name for a caller in `namespace`, whether or not it exists:
+    /// the search path of a pod (`catalogue`, `catalogue.shop`, `catalogue.shop.svc`), or the full
+    /// name.
     ///
-    /// Nothing for names of other forms, those of a headless service's pods included: they lead to the pods'
-    /// own addresses.
+    /// Nothing for names of other forms, those of a headless service's pods included: they lead to
+    /// the pods' own addresses.
     #[must_use]
     pub fn named_by(&self, host: &ServiceId, namespace: &str) -> Option<ServiceId> {
         let name = host.host.strip_suffix(&*self.0).and_then(|rest| rest.strip_suffix('.'));

@@ -1,4 +1,5 @@
-//! Where a service can be reached: what its slices say, and pods whose gate is shut, which slices do not show.
+//! Where a service can be reached: what its slices say, and pods whose gate is shut, which slices
+//! do not show.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
@@ -84,8 +85,8 @@ fn listed(
     found
 }
 
-/// What is known of a listed endpoint; nothing if it names a pod that is not known (any more, or yet): whether
-/// it has a proxy decides between mutual TLS and plain text, so it is never guessed.
+/// What is known of a listed endpoint; nothing if it names a pod that is not known (any more, or
+/// yet): whether it has a proxy decides between mutual TLS and plain text, so it is never guessed.
 fn known(
     world: &World,
     listed: &SliceEndpoint,
@@ -117,8 +118,8 @@ fn known(
     Some(endpoint)
 }
 
-/// Pods of `service` with our gate that could serve but for it. An open gate counts too: between its opening
-/// and the slice that says so, the pod must not vanish.
+/// Pods of `service` with our gate that could serve but for it. An open gate counts too: between
+/// its opening and the slice that says so, the pod must not vanish.
 fn gated<'a>(
     world: &'a World,
     name: &'a ObjectName,

@@ -1,7 +1,8 @@
 //! The Gateway API: HTTPRoutes that are attached to services, compiled into routes of the model.
 //!
-//! A route in the service's own namespace holds for all callers (a producer's route); one in another namespace
-//! holds for callers of that namespace alone (a consumer's), and replaces the producer's there.
+//! A route in the service's own namespace holds for all callers (a producer's route); one in
+//! another namespace holds for callers of that namespace alone (a consumer's), and replaces the
+//! producer's there.
 
 use std::{collections::BTreeMap, sync::Arc};
 

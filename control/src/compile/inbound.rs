@@ -22,8 +22,8 @@ pub fn inbound(world: &World, name: &ObjectName, pod: &Pod) -> Option<Inbound> {
     Some(Inbound { identity, mtls, ports: ports(world, name, pod) })
 }
 
-/// Every port that a service leads to. Where several lead to one port, the first by name is shown, and what
-/// they say of the protocol counts if they agree.
+/// Every port that a service leads to. Where several lead to one port, the first by name is shown,
+/// and what they say of the protocol counts if they agree.
 fn ports(world: &World, name: &ObjectName, pod: &Pod) -> BTreeMap<u16, InboundPort> {
     let mut ports: BTreeMap<u16, InboundPort> = BTreeMap::new();
     for (service_name, service) in world.services.in_namespace(&name.namespace) {

@@ -18,8 +18,8 @@ pub fn mesh(world: &World) -> Option<Mesh> {
     })
 }
 
-/// Ranges that the cluster names, and around addresses in use that lie outside of them: networks that give
-/// pods addresses by themselves do not fill in a node's range.
+/// Ranges that the cluster names, and around addresses in use that lie outside of them: networks
+/// that give pods addresses by themselves do not fill in a node's range.
 fn found(world: &World) -> Vec<IpNet> {
     let services = world.service_cidrs.iter().flat_map(|(_, cidr)| cidr.0.iter().copied());
     let pods = world.nodes.iter().flat_map(|(_, node)| node.cidrs.iter().copied());

@@ -1,5 +1,5 @@
-//! What a service's port speaks, as its owner says: by `appProtocol`, else by the prefix of the port's name as
-//! Istio reads it.
+//! What a service's port speaks, as its owner says: by `appProtocol`, else by the prefix of the
+//! port's name as Istio reads it.
 
 use model::service::Protocol;
 

@@ -1,5 +1,5 @@
-//! A service as its callers see it: its own routes, those of a caller's namespace, and what holds for each
-//! backend.
+//! A service as its callers see it: its own routes, those of a caller's namespace, and what holds
+//! for each backend.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -104,7 +104,8 @@ fn of_two_rollouts_with_one_service_the_first_by_name_has_it() {
 }
 
 proptest! {
-    /// Decisions are numbered by the operator; each reaches a replica by status, by message, by both or late.
+    /// Decisions are numbered by the operator; each reaches a replica by status, by message, by
+    /// both or late.
     #[test]
     fn the_number_in_force_never_falls_and_no_weight_is_given_that_was_not_written(
         weights in proptest::collection::vec(0_u8..=100, 1..8),

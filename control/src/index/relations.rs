@@ -1,4 +1,5 @@
-//! Who has to do with whom, kept beside the objects so that a change finds what it touches without a search.
+//! Who has to do with whom, kept beside the objects so that a change finds what it touches without
+//! a search.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -97,8 +97,8 @@ impl Settled {
         self.services.remove(name);
     }
 
-    /// Removes what the service had put there and is not in `made`. An address that another service has taken
-    /// over since is that service's.
+    /// Removes what the service had put there and is not in `made`. An address that another service
+    /// has taken over since is that service's.
     fn remove_except(&mut self, name: &ObjectName, made: &Made) {
         let Some(before) = self.services.get(name) else { return };
         for id in before.ids.iter().filter(|id| !made.ids.contains(id)) {

@@ -30,8 +30,8 @@ pub struct World {
     pub nodes: Mirror<Node>,
     /// Routes.
     pub routes: Mirror<HttpRoute>,
-    /// What the mesh was last declared to be: kept when the declaration is gone, for nothing may become less
-    /// strict because an object was deleted.
+    /// What the mesh was last declared to be: kept when the declaration is gone, for nothing may
+    /// become less strict because an object was deleted.
     pub installation: Option<Arc<Installation>>,
     /// The roots.
     pub trust: Option<Arc<Trust>>,
@@ -220,7 +220,8 @@ impl World {
         self.dirty.pods.extend(own);
     }
 
-    /// The service itself, and all whose routes lead to it: they carry what holds for it as a backend.
+    /// The service itself, and all whose routes lead to it: they carry what holds for it as a
+    /// backend.
     fn service_dirty(&mut self, name: &ObjectName) {
         self.dirty.services.insert(name.clone());
         self.dirty.routes.extend(self.relations.routes_attached_to(name).cloned());

@@ -1,4 +1,5 @@
-//! A route's next status, made from the one it has: our entries as they should be, all others as they are.
+//! A route's next status, made from the one it has: our entries as they should be, all others as
+//! they are.
 
 use api::gateway::{CONTROLLER_NAME, HttpRouteStatus, RouteParentStatus};
 use k8s_openapi::{

@@ -1,7 +1,7 @@
 //! Writes statuses of routes, while this replica holds the lease.
 //!
-//! A write names the version it follows upon, so it never undoes what another controller wrote meanwhile; a
-//! conflict needs no care, because the newer version is on its way here.
+//! A write names the version it follows upon, so it never undoes what another controller wrote
+//! meanwhile; a conflict needs no care, because the newer version is on its way here.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -40,8 +40,8 @@ pub fn spawn(client: &Client, lease: Lease, sheet: Sheet, tasks: &Tasks) {
 struct Writer {
     client: Client,
     clock: Clock,
-    /// The version of each route that our last status followed upon. Until a newer one arrives there is nothing
-    /// to add.
+    /// The version of each route that our last status followed upon. Until a newer one arrives
+    /// there is nothing to add.
     written: BTreeMap<ObjectName, Arc<str>>,
 }
 

@@ -24,7 +24,8 @@ impl<K: Eq + Hash + Clone, V: PartialEq + Clone> Shards<K, V> {
         self.0.get(part_of(key))?.get(key)
     }
 
-    /// Puts `value` under `key`, unless an equal one is there: that one stays, and is what others hold already.
+    /// Puts `value` under `key`, unless an equal one is there: that one stays, and is what others
+    /// hold already.
     pub fn put(&mut self, key: K, value: V) {
         if self.get(&key) != Some(&value)
             && let Some(part) = self.part(&key)

@@ -21,7 +21,8 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// What is kept of `object`: nothing if it cannot be read, so that what was declared before stays in force.
+    /// What is kept of `object`: nothing if it cannot be read, so that what was declared before
+    /// stays in force.
     #[must_use]
     pub fn keep(object: &DeserializeGuard<MeshInstallation>) -> Option<Self> {
         let spec = &object.0.as_ref().ok()?.spec;

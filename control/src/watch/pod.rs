@@ -65,7 +65,8 @@ pub enum Gate {
 }
 
 impl Pod {
-    /// What is kept of `pod`: nothing once it is over, because its addresses are free to be used again.
+    /// What is kept of `pod`: nothing once it is over, because its addresses are free to be used
+    /// again.
     #[must_use]
     pub fn keep(pod: &KubePod) -> Option<Self> {
         let (meta, spec) = (&pod.metadata, pod.spec.as_ref()?);
@@ -91,8 +92,8 @@ impl Pod {
         })
     }
 
-    /// Whether every label that `selector` asks for is there. An empty selector selects nothing: so it is for
-    /// services.
+    /// Whether every label that `selector` asks for is there. An empty selector selects nothing: so
+    /// it is for services.
     #[must_use]
     pub fn is_selected_by(&self, selector: &BTreeMap<String, String>) -> bool {
         !selector.is_empty()

@@ -88,7 +88,8 @@ impl SliceEndpoint {
     fn keep(endpoint: &Endpoint, namespace: &str) -> Option<Self> {
         let none = EndpointConditions::default();
         let conditions = endpoint.conditions.as_ref().unwrap_or(&none);
-        // Absent means ready, and absent means not terminating (discovery.k8s.io/v1, EndpointConditions).
+        // Absent means ready, and absent means not terminating (discovery.k8s.io/v1,
+        // EndpointConditions).
         let ready = conditions.ready.unwrap_or(true);
         let terminating = conditions.terminating.unwrap_or(false);
         let serving = conditions.serving.unwrap_or(ready);

@@ -19,8 +19,8 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// The service that `reference` names in the route `route`; nothing if it is no service, which is some
-    /// gateway's business.
+    /// The service that `reference` names in the route `route`; nothing if it is no service, which
+    /// is some gateway's business.
     #[must_use]
     pub fn parse(reference: &ParentRef, route: &ObjectName) -> Option<Self> {
         let is_service = reference.kind.as_deref() == Some("Service");

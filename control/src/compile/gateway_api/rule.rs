@@ -1,8 +1,8 @@
 //! A route's rules, read: what is carried out, and what is wrong with the rest.
 //!
-//! Nothing that is asked for is left out in silence. A filter that cannot be carried out fails its rule, as the
-//! Gateway API demands; a match that cannot be carried out drops; a field that only tunes (timeouts, retries)
-//! has no effect. Each is named for the route's status.
+//! Nothing that is asked for is left out in silence. A filter that cannot be carried out fails its
+//! rule, as the Gateway API demands; a match that cannot be carried out drops; a field that only
+//! tunes (timeouts, retries) has no effect. Each is named for the route's status.
 
 use api::gateway::{HttpBackendRef, HttpRouteRule, HttpRouteSpec};
 use cluster::watch::ObjectName;
@@ -176,7 +176,8 @@ impl Reader<'_> {
         }
         let namespace = backend.namespace.as_deref().unwrap_or(&self.name.namespace);
         let service = ObjectName::new(namespace, &backend.name);
-        // Callers reach the parent with or without the route, so naming it needs nobody's permission.
+        // Callers reach the parent with or without the route, so naming it needs nobody's
+        // permission.
         if *namespace != *self.name.namespace && !self.parents.contains(&service) {
             let text = format!("{place}: {service} is in another namespace");
             return Err((Reason::RefNotPermitted, text));

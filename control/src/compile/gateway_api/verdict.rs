@@ -1,5 +1,5 @@
-//! What is said of a route: whether it is in force at each service it is attached to, whether its backends
-//! resolve, and what of it is not carried out.
+//! What is said of a route: whether it is in force at each service it is attached to, whether its
+//! backends resolve, and what of it is not carried out.
 
 use api::gateway::ParentRef;
 use cluster::watch::ObjectName;
@@ -29,8 +29,8 @@ pub struct Said {
     pub message: String,
 }
 
-/// What is said of the route `name`, for each service it is attached to. What other kinds of parents say is
-/// not ours to know.
+/// What is said of the route `name`, for each service it is attached to. What other kinds of
+/// parents say is not ours to know.
 #[must_use]
 pub fn verdicts(world: &World, name: &ObjectName, route: &HttpRoute) -> Vec<Verdict> {
     let reading = read(world, name, &route.spec);

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::index::for_tests::{Scene, parent, route, service};
 
-/// The conditions of a route of `shop` attached to `cart`, as `type=status/reason`, and all messages.
+/// The conditions of a route of `shop` attached to `cart`, as `type=status/reason`, and all
+/// messages.
 fn said(parents: Value, rules: Value) -> (Vec<String>, String) {
     let mut scene = Scene::new().with([service("cart", "10.96.0.1")]);
     scene.apply(route("shop", "r", parents, rules));
