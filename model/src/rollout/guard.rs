@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Cause, Pods, Trust, Workload};
-use crate::{moment::Moment, revision::Revision, weight::Weight};
+use super::{Cause, Phase, Pods, Trust, Workload};
+use crate::{revision::Revision, weight::Weight};
 
 /// How long canary pods may all be unready before that is a failure of the release. A restart of the kubelet makes
 /// a node's gated pods look unready for up to a probe's period.
@@ -12,6 +12,9 @@ pub const FLAP: Duration = Duration::from_secs(30);
 /// How long pods that are wanted beside the canary may serve nobody before its gates are opened. Kubernetes takes
 /// away unready old pods first, so a gate that opened at their first flap would end the release's trial.
 pub const DARK: Duration = Duration::from_secs(15);
+
+/// The same for a release that was withdrawn: what is known to be bad waits for pods that are being restarted.
+pub const DARK_WITHDRAWN: Duration = Duration::from_secs(60);
 
 /// What there is to serve, beside the canary and with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,14 +56,14 @@ impl Capacity {
     }
 
     /// Why the canary's gates must not be held, if they must not.
-    pub(super) fn guard(&self, now: Moment, dark_since: Option<Moment>) -> Option<Cause> {
+    pub(super) fn guard(&self, dark_for: Option<Duration>, patience: Duration) -> Option<Cause> {
         if self.serving > 0 {
             return None;
         }
         if self.wanted == 0 {
             return Some(Cause::NoStable);
         }
-        let dark = dark_since.is_some_and(|since| now.since(since) >= DARK);
+        let dark = dark_for.is_some_and(|dark_for| dark_for >= patience);
         dark.then_some(Cause::StableDark)
     }
 
@@ -80,5 +83,20 @@ impl Capacity {
     /// Whether Kubernetes has finished: the canary serves alone.
     pub(super) const fn is_replaced(&self) -> bool {
         self.left == 0 && self.canary.serving >= self.replicas
+    }
+}
+
+impl Phase {
+    /// How long others may be dark before the guard opens the gates.
+    pub(super) const fn patience(&self) -> Duration {
+        match self {
+            Self::Withdrawn { .. } => DARK_WITHDRAWN,
+            Self::Idle
+            | Self::Completed
+            | Self::Progressing { .. }
+            | Self::Promoting { .. }
+            | Self::Halted { .. }
+            | Self::Reverting { .. } => DARK,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Decided, Phase, Plan, Reason, Rollout, Run, Seen, Stage, Target, Trust, Waiting,
-    guard::{Capacity, DARK, FLAP},
+    guard::{Capacity, FLAP},
     reason::Transition,
 };
 use crate::{
@@ -135,7 +135,8 @@ impl Rollout {
         }
         let Some(run) = self.phase.run() else { return Gates::Only(self.trust.revisions.clone()) };
         let capacity = self.capacity(seen, &run.canary);
-        let guard = capacity.and_then(|capacity| capacity.guard(seen.now, self.dark_since));
+        let (dark_for, patience) = (self.dark_for(seen), self.phase.patience());
+        let guard = capacity.and_then(|capacity| capacity.guard(dark_for, patience));
         if guard.is_some() {
             return Gates::All;
         }
@@ -230,11 +231,16 @@ impl Rollout {
         };
         let after = |since: Option<Moment>, span: Duration| since.map(|since| since.plus(span));
         let deadline = plan.progress_deadline.map(|span| run.started.plus(span + run.excused));
-        [step, after(run.unhealthy_since, FLAP), after(self.dark_since, DARK), deadline]
-            .into_iter()
-            .flatten()
-            .filter(|at| *at > seen.now)
-            .min()
+        [
+            step,
+            after(run.unhealthy_since, FLAP),
+            after(self.dark_since, self.phase.patience()),
+            deadline,
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|at| *at > seen.now)
+        .min()
     }
 
     fn capacity(&self, seen: &Seen, canary: &Revision) -> Option<Capacity> {

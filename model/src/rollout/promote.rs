@@ -1,6 +1,9 @@
 //! Promotion and its ends: what becomes of a release once its steps are over, or it failed.
 
-use super::{Cause, Event, Outcome, Phase, Reason, Run, Stage, decide::Aim, turn::Turn};
+use super::{
+    Cause, Event, Outcome, Phase, Reason, Run, Stage, decide::Aim, guard::DARK_WITHDRAWN,
+    turn::Turn,
+};
 use crate::{service::Share, weight::Weight};
 
 impl Turn<'_> {
@@ -72,7 +75,7 @@ impl Turn<'_> {
         if let Some(phase) = self.another_is_wanted(&run, true) {
             return phase;
         }
-        if let Some(cause) = self.guard(&run.canary) {
+        if let Some(cause) = self.guard_after(&run.canary, DARK_WITHDRAWN) {
             let why = cause.sentence();
             let sentence = format!("{} failed, and yet is let in: {why}", run.canary);
             self.tell(Event::GuardOpened, sentence);

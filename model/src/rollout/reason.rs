@@ -34,7 +34,7 @@ pub enum Cause {
     Passed,
     /// No other pod is there to serve, and none is wanted.
     NoStable,
-    /// Other pods are wanted and have not served for [`super::guard::DARK`].
+    /// Other pods are wanted and have not served for [`super::guard::DARK`], or [`super::guard::DARK_WITHDRAWN`].
     StableDark,
     /// Its template differs from the stable one in its restart time alone.
     RestartOnly,
@@ -174,10 +174,9 @@ impl Cause {
         match self {
             Self::Passed => "it passed all steps".to_owned(),
             Self::NoStable => "no pod of another revision is wanted that could serve".to_owned(),
-            Self::StableDark => format!(
-                "no pod of another revision has served for {} seconds",
-                super::guard::DARK.as_secs()
-            ),
+            Self::StableDark => {
+                "the pods of other revisions have served nobody for too long".to_owned()
+            }
             Self::RestartOnly => "nothing but the restart time changed".to_owned(),
             Self::AnalysisSkipped => "spec.skipAnalysis is set".to_owned(),
         }

@@ -4,8 +4,10 @@ use std::{mem, time::Duration};
 
 use super::{
     Decided, Event, Hold, Outcome, Phase, Plan, Pods, Progress, Reason, Release, Rollback, Rollout,
-    Run, Seen, Stage, Strategy, Target, Transition, Trust, Unfit, Workload, guard::Capacity,
-    meter::Meter, reason::Cause,
+    Run, Seen, Stage, Strategy, Target, Transition, Trust, Unfit, Workload,
+    guard::{Capacity, DARK},
+    meter::Meter,
+    reason::Cause,
 };
 use crate::{moment::Moment, revision::Revision};
 
@@ -70,6 +72,11 @@ impl Rollout {
         self.trust = Trust::default();
         self.stable = None;
         self.dark_since = None;
+    }
+
+    /// For how long nobody has served beside the canary.
+    pub(super) fn dark_for(&self, seen: &Seen) -> Option<Duration> {
+        self.dark_since.map(|since| seen.now.since(since))
     }
 
     /// Writes down how a release ended.
@@ -285,8 +292,13 @@ impl Turn<'_> {
         Capacity::of(self.workload, &self.rollout.trust, canary)
     }
 
+    /// Why the gates of a release that is on trial must not be held, if they must not.
     pub(super) fn guard(&self, canary: &Revision) -> Option<Cause> {
-        self.capacity(canary).guard(self.seen.now, self.rollout.dark_since)
+        self.guard_after(canary, DARK)
+    }
+
+    pub(super) fn guard_after(&self, canary: &Revision, patience: Duration) -> Option<Cause> {
+        self.capacity(canary).guard(self.rollout.dark_for(self.seen), patience)
     }
 
     /// Notes what happened. The first word of a turn stands: it is the cause of the others.

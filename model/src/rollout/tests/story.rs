@@ -12,7 +12,7 @@ use crate::{
         Approval, Checks, Event, Gates, Hold, OnMetricUnavailable, OnNoTraffic, Outcome, Owner,
         Pause, Phase, Plan, Pods, Reason, Rollout, Standing, Step, Strategy, Target, Unfit,
         Waiting,
-        guard::{DARK as DARK_TIME, FLAP},
+        guard::{DARK as DARK_TIME, DARK_WITHDRAWN, FLAP},
     },
     service::Share,
     verdict::{Rule, Verdict},
@@ -531,6 +531,19 @@ fn a_withdrawn_release_is_let_in_if_nobody_else_can_ever_serve() {
     let hold = story.settle();
     assert_eq!((hold.standing, hold.gates), (Standing::Halted, Gates::All));
     assert_eq!(hold.desired, Weight::ALL);
+}
+
+#[test]
+fn what_is_known_to_be_bad_waits_longer_for_stable_pods_that_restart() {
+    let mut story = Story::on_trial(plan());
+    story.serve(40, 40).settle();
+    story.pods("v1", DARK);
+    story.settle();
+    let hold = story.pass(DARK_WITHDRAWN - SECOND).settle();
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+    assert_eq!(hold.again_at, Some(story.world.seen.now.plus(SECOND)));
+    let hold = story.pass(SECOND).settle();
+    assert_eq!((hold.standing, hold.gates), (Standing::Halted, Gates::All));
 }
 
 #[test]

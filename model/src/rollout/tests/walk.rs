@@ -13,7 +13,7 @@ use crate::{
     moment::Moment,
     rollout::{
         Event, Gates, Hold, Persisted, Phase, Pods, Rollout, Seen, Stage, Target,
-        guard::{Capacity, DARK as DARK_TIME},
+        guard::Capacity,
         meter::{Meter, Pair},
         run::Run,
     },
@@ -103,8 +103,8 @@ const CLAIMS: &[Claim] = &[
         turn.facts.known != Known::Overtaken || turn.to.decided.weight() <= turn.burden()
     }),
     ("no gate is held when nobody else can serve", |turn| {
-        let dark =
-            turn.from.dark_since.is_some_and(|since| turn.seen.now.since(since) >= DARK_TIME);
+        let patience = turn.to.phase.patience();
+        let dark = turn.from.dark_since.is_some_and(|since| turn.seen.now.since(since) >= patience);
         let others = turn.capacity();
         let nobody =
             turn.to.phase.run().is_some() && others.serving == 0 && (others.wanted == 0 || dark);
