@@ -84,7 +84,7 @@ async fn a_pod_leaves_under_load_without_a_failed_request() {
     until_more(&count, 200).await;
     // Later, the control plane hears of it.
     let left = vec![meshed(shop.servers[1].inbound(), "catalogue")];
-    shop.client.feed.push(Key::Endpoints(service_id()), endpoints(left));
+    shop.client.feed().push(Key::Endpoints(service_id()), endpoints(left));
     until_more(&count, 200).await;
     stop.store(true, Ordering::Relaxed);
     for client in clients {

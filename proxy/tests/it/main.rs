@@ -17,6 +17,8 @@ mod plain;
 #[cfg(test)]
 mod redirect;
 #[cfg(test)]
+mod redirected;
+#[cfg(test)]
 mod split;
 #[cfg(test)]
 mod talk;

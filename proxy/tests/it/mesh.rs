@@ -51,7 +51,7 @@ async fn both_sides_count_the_request_and_name_each_other() {
     let application = Application::mirror().await;
     let pair = Pair::start(application.address);
     let client_ip = std::net::Ipv4Addr::LOCALHOST.into();
-    pair.server.feed.push(Key::Workload(client_ip), workload("frontend"));
+    pair.server.feed().push(Key::Workload(client_ip), workload("frontend"));
     let mut client = http1(pair.client.outbound()).await;
     words(client.send_request(get("/")).await.unwrap()).await;
     let service = "destination_service=\"catalogue.shop.svc.cluster.local\"";

@@ -236,7 +236,7 @@ async fn what_the_mesh_does_not_know_passes_through() {
     let application = Application::mirror().await;
     let setup = Setup::new("frontend").going_to(application.address);
     let proxy = Proxy::start(setup);
-    proxy.feed.absent(Key::Address(application.address));
+    proxy.feed().absent(Key::Address(application.address));
     let response = http1(proxy.outbound()).await.send_request(get("/")).await.unwrap();
     assert!(words(response).await.starts_with("GET / HTTP/1.1"));
     assert_eq!(proxy.counted("istio_tcp_connections_opened_total", &["PassthroughCluster"]), 1.0);
@@ -247,7 +247,7 @@ async fn what_the_mesh_does_not_know_is_refused_where_only_what_is_registered_is
     let application = Application::mirror().await;
     let setup = Setup::new("frontend").going_to(application.address);
     let proxy = Proxy::start(setup.with([(Key::Mesh, mesh(OutboundPolicy::RegistryOnly))]));
-    proxy.feed.absent(Key::Address(application.address));
+    proxy.feed().absent(Key::Address(application.address));
     refused(&proxy, "refused_unknown").await;
 }
 

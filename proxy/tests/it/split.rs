@@ -81,7 +81,7 @@ async fn a_new_weight_holds_for_the_next_request_on_the_same_connection() {
     let mut client = http1(proxy.outbound()).await;
     for (percent, expected) in [(100, "new"), (0, "old"), (100, "new")] {
         let (key, resource) = under_rollout(split(percent));
-        proxy.feed.push(key, resource);
+        proxy.feed().push(key, resource);
         let name = words(client.send_request(get("/")).await.unwrap()).await;
         assert_eq!(name, expected);
     }
@@ -233,6 +233,6 @@ async fn endpoints_that_come_and_go_are_followed_without_a_new_connection() {
     let proxy = Proxy::start(Setup::new("frontend").with(service(only(&one))));
     let mut client = http1(proxy.outbound()).await;
     assert_eq!(words(client.send_request(get("/")).await.unwrap()).await, "one");
-    proxy.feed.push(Key::Endpoints(service_id()), endpoints(only(&other)));
+    proxy.feed().push(Key::Endpoints(service_id()), endpoints(only(&other)));
     assert_eq!(words(client.send_request(get("/")).await.unwrap()).await, "other");
 }

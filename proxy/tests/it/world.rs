@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
     time::Duration,
 };
@@ -26,6 +26,7 @@ use proxy::{
     identity::Identity,
     metrics::{Metrics, labels::Peer},
     original_dst::OriginalDst,
+    ports,
     telemetry_rows::Rows,
     tls::Tls,
     worker::{Listener, Plane, Settings, Workers},
@@ -39,7 +40,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Where clients in the tests believe the service to be.
 pub(crate) const SERVICE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1)), 80);
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 96, 0, 1), 80));
 
 /// A root and what it signs.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -101,13 +102,23 @@ pub(crate) struct Setup {
     /// Where connections to its pod were going: its application.
     pub(crate) coming_to: SocketAddr,
     pub(crate) workers: usize,
+    /// Whether the kernel leads connections here and knows where they were going.
+    pub(crate) redirected: bool,
 }
 
 impl Setup {
     pub(crate) fn new(name: &'static str) -> Self {
         let resources = vec![(Key::Mesh, mesh(OutboundPolicy::AllowAny))];
         let (identity, nowhere) = (Identity::empty(), SERVICE);
-        Self { name, identity, resources, going_to: SERVICE, coming_to: nowhere, workers: 1 }
+        Self {
+            name,
+            identity,
+            resources,
+            going_to: SERVICE,
+            coming_to: nowhere,
+            workers: 1,
+            redirected: false,
+        }
     }
 
     pub(crate) fn with(mut self, resources: impl IntoIterator<Item = (Key, Resource)>) -> Self {
@@ -134,22 +145,27 @@ impl Setup {
 /// A running proxy.
 pub(crate) struct Proxy {
     pub(crate) plane: Arc<Plane>,
-    pub(crate) feed: TestFeed,
+    feed: Option<TestFeed>,
     pub(crate) identity: Identity,
     workers: Option<Workers>,
 }
 
 impl Proxy {
     pub(crate) fn start(setup: Setup) -> Self {
-        let Setup { name, identity, resources, going_to, coming_to, workers } = setup;
+        let Setup { name, identity, resources, going_to, coming_to, workers, redirected } = setup;
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
-        let any = vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)];
-        let listener = |to| Listener { addresses: any.clone(), original: OriginalDst::Fixed(to) };
+        let listener = |to, port| match redirected {
+            true => Listener { addresses: everywhere(port), original: OriginalDst::Kernel },
+            false => Listener {
+                addresses: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)],
+                original: OriginalDst::Fixed(to),
+            },
+        };
         let settings = Settings {
             workers,
-            outbound: listener(going_to),
-            inbound: listener(coming_to),
+            outbound: listener(going_to, ports::OUTBOUND),
+            inbound: listener(coming_to, ports::INBOUND),
             own_addresses: Vec::new(),
             connections: 1_000,
         };
@@ -165,7 +181,16 @@ impl Proxy {
             settings,
         });
         let workers = Some(Workers::start(&plane).unwrap());
-        Self { plane, feed, identity, workers }
+        Self { plane, feed: Some(feed), identity, workers }
+    }
+
+    /// The hand that changes what the control plane says.
+    pub(crate) fn feed(&self) -> &TestFeed {
+        self.feed.as_ref().unwrap()
+    }
+
+    pub(crate) fn take_feed(&mut self) -> TestFeed {
+        self.feed.take().unwrap()
     }
 
     /// Where its application's connections are led.
@@ -198,6 +223,11 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.workers.take().unwrap().stop().unwrap();
     }
+}
+
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    let any = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    any.map(|address| SocketAddr::new(address, port)).to_vec()
 }
 
 pub(crate) fn mesh(outbound: OutboundPolicy) -> Resource {
