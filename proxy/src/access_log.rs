@@ -1,14 +1,14 @@
-//! The access log: one JSON line per request, with the fields that Istio's has by default. Off by default.
+//! The access log: one JSON line per request, with the fields that Istio's has by default. Off by
+//! default.
 //!
-//! Workers never wait for it: lines go through a bounded queue to a thread of its own, and what does not fit is
-//! dropped and counted.
+//! Workers never wait for it: lines go through a bounded queue to a thread of its own, and what
+//! does not fit is dropped and counted.
 
 use std::{
     io::Write,
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Duration,
@@ -42,7 +42,6 @@ struct Inner {
     clock: Clock,
     lines: SyncSender<String>,
     switch: Switch,
-    dropped: AtomicU64,
 }
 
 /// What is known of a request when it begins, and what is added on its way.
@@ -90,8 +89,7 @@ impl AccessLog {
         std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write_all(&written, out))?;
-        let dropped = AtomicU64::new(0);
-        Ok(Self { inner: Arc::new(Inner { clock, lines, switch, dropped }) })
+        Ok(Self { inner: Arc::new(Inner { clock, lines, switch }) })
     }
 
     /// Whether requests are logged, where the mesh says `mesh`.
@@ -104,18 +102,19 @@ impl AccessLog {
         }
     }
 
-    /// How many lines were dropped.
+    /// Writes the line of a request that has ended; says whether there was room. `bytes` are the
+    /// request's and the response's.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.inner.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Writes the line of a request that has ended. `bytes` are the request's and the response's.
-    pub fn write(&self, entry: &Entry, end: &End, inbound: bool, took: Duration, bytes: [u64; 2]) {
+    pub fn write(
+        &self,
+        entry: &Entry,
+        end: &End,
+        inbound: bool,
+        took: Duration,
+        bytes: [u64; 2],
+    ) -> bool {
         let line = entry.line(&self.inner.clock, end, inbound, took, bytes).to_string();
-        if self.inner.lines.try_send(line).is_err() {
-            self.inner.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.inner.lines.try_send(line).is_ok()
     }
 }
 
@@ -186,8 +185,8 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Writes what is there, then flushes before waiting for more. Ends when the last log is dropped, or when there is
-/// nowhere left to write to.
+/// Writes what is there, then flushes before waiting for more. Ends when the last log is dropped,
+/// or when there is nowhere left to write to.
 fn write_all(lines: &Receiver<String>, out: impl Write) {
     let mut out = std::io::BufWriter::new(out);
     while let Ok(line) = lines.recv() {

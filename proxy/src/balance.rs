@@ -1,7 +1,8 @@
-//! Which endpoint of a group gets the next request: the better of two drawn at random, by peak EWMA.
+//! Which endpoint of a group gets the next request: the better of two drawn at random, by peak
+//! EWMA.
 //!
-//! One worker's view: nothing here is shared between threads. What a load means and how two are compared is
-//! decided here; who counts requests and measures them is the request path.
+//! One worker's view: nothing here is shared between threads. What a load means and how two are
+//! compared is decided here; who counts requests and measures them is the request path.
 
 pub mod stride;
 
@@ -11,8 +12,8 @@ use tokio::time::Instant;
 
 /// What one worker knows of how an endpoint is doing.
 ///
-/// A slow answer counts at once and is forgotten slowly, so that an endpoint that stalls is left alone before
-/// it has answered badly many times.
+/// A slow answer counts at once and is forgotten slowly, so that an endpoint that stalls is left
+/// alone before it has answered badly many times.
 #[derive(Debug)]
 pub struct Load {
     in_flight: Cell<u32>,
@@ -21,7 +22,8 @@ pub struct Load {
     at: Cell<Instant>,
 }
 
-/// Random numbers that are good enough to spread load and cost a nanosecond (SplitMix64). Never for secrets.
+/// Random numbers that are good enough to spread load and cost a nanosecond (SplitMix64). Never for
+/// secrets.
 #[derive(Debug)]
 pub struct Dice(Cell<u64>);
 
@@ -108,8 +110,8 @@ impl Dice {
     }
 }
 
-/// The candidate to use: the cheaper of two drawn at random, or the cheapest of what is left if both are to be
-/// skipped; nothing if all are.
+/// The candidate to use: the cheaper of two drawn at random, or the cheapest of what is left if
+/// both are to be skipped; nothing if all are.
 pub fn pick<'a, T>(
     candidates: &'a [T],
     dice: &Dice,
@@ -131,8 +133,8 @@ pub fn pick<'a, T>(
     }
 }
 
-/// What an endpoint that was never used is taken to need: little, so that it is tried, and not nothing, so that
-/// not all requests try it at once.
+/// What an endpoint that was never used is taken to need: little, so that it is tried, and not
+/// nothing, so that not all requests try it at once.
 const UNKNOWN_MICROS: f64 = 1_000.0;
 /// Below this, differences are noise and the number in flight decides.
 const FLOOR_MICROS: f64 = 100.0;

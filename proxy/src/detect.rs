@@ -1,7 +1,8 @@
 //! What a client speaks, told from its first bytes. Pure: reading them is the caller's.
 //!
-//! A guess that is wrong would break a protocol nobody told us about, so HTTP/1 is believed only once its
-//! request line says so, not when a line merely begins like one (`SET key value` is Redis).
+//! A guess that is wrong would break a protocol nobody told us about, so HTTP/1 is believed only
+//! once its request line says so, not when a line merely begins like one (`SET key value` is
+//! Redis).
 
 pub mod client_hello;
 

@@ -1,5 +1,5 @@
-//! What the proxy does with HTTP itself, whichever way it flows: names of headers, what belongs to one hop only,
-//! bodies, what is answered when there is nobody to ask.
+//! What the proxy does with HTTP itself, whichever way it flows: names of headers, what belongs to
+//! one hop only, bodies, what is answered when there is nobody to ask.
 
 pub mod body;
 pub mod exchange;
@@ -15,7 +15,8 @@ use std::pin::Pin;
 
 use http::HeaderName;
 
-/// Runs hyper's tasks on the worker that owns the connection; nothing is ever sent to another thread.
+/// Runs hyper's tasks on the worker that owns the connection; nothing is ever sent to another
+/// thread.
 #[derive(Clone, Copy, Debug)]
 pub struct OnThisWorker;
 
@@ -25,20 +26,23 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisWorker {
     }
 }
 
-/// A future that stays on its worker. Boxed, because what handles a request is large and is moved often.
+/// A future that stays on its worker. Boxed, because what handles a request is large and is moved
+/// often.
 pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// What the server's application must not have to believe of its client, and what it must not believe either
-/// when it comes from outside.
+/// What the server's application must not have to believe of its client, and what it must not
+/// believe either when it comes from outside.
 pub const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-/// Between proxies: the version of HTTP that the client spoke, so that the application is spoken to likewise.
+/// Between proxies: the version of HTTP that the client spoke, so that the application is spoken to
+/// likewise.
 pub const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-serin-client-version");
 /// Between proxies, on a 503: nobody has begun to work on the request, so it may be sent elsewhere.
 pub const NOT_PROCESSED: HeaderName = HeaderName::from_static("x-serin-not-processed");
 
 /// How much of one stream may be under way without the reader having asked for it.
 pub const STREAM_WINDOW: u32 = 256 * 1024;
-/// The same for a connection: as much as all its streams, so that one that stalls never holds up the others.
+/// The same for a connection: as much as all its streams, so that one that stalls never holds up
+/// the others.
 pub const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS;
 /// How many requests share a connection between two proxies.
 pub const STREAMS: u32 = 64;

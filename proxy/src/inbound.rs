@@ -1,5 +1,6 @@
-//! What connections from elsewhere go through on their way to the pod's application: peers of the mesh prove who
-//! they are; all others are served as they come, or refused, as the workload's policy says.
+//! What connections from elsewhere go through on their way to the pod's application: peers of the
+//! mesh prove who they are; all others are served as they come, or refused, as the workload's
+//! policy says.
 
 mod opaque;
 mod request;
@@ -29,7 +30,7 @@ use crate::{
     },
     metrics::Event,
     tcp::{
-        opening::{FIRST_REQUEST, FIRST_WORD, Heard, listen},
+        opening::{FIRST_HELLO, FIRST_REQUEST, FIRST_WORD, Heard, listen},
         stream::{Prefixed, Stream},
     },
     tls::{self, Carries},
@@ -49,8 +50,9 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
     };
     let protocol = policy.ports.get(&arrived.original.port()).map(|port| port.protocol);
     let patience = match (policy.mtls, protocol.unwrap_or_default()) {
-        // A peer of the mesh speaks first, always.
-        (MtlsMode::Strict, _) | (_, Protocol::Http | Protocol::Http2) => FIRST_REQUEST,
+        // A peer of the mesh speaks first, and at once.
+        (MtlsMode::Strict, _) => FIRST_HELLO,
+        (MtlsMode::Permissive, Protocol::Http | Protocol::Http2) => FIRST_REQUEST,
         (MtlsMode::Permissive, Protocol::Detect | Protocol::Tcp) => FIRST_WORD,
     };
     match listen(&mut stream, patience).await {
@@ -126,6 +128,7 @@ async fn serve_plain(visitor: Rc<Visitor>, stream: Prefixed, spoken: &Spoken) {
     let leaving = Some(visitor.worker.plane.drain.changed());
     let stream = Stream::Plain(stream);
     let served = match spoken {
+        _ if visitor.is_opaque => return opaque::carry(&visitor, stream).await,
         Spoken::Http1 => serve_http1(stream, handler(visitor)).await,
         Spoken::Http2 => serve_http2(stream, handler(visitor), leaving).await,
         Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&visitor, stream).await,

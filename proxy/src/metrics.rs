@@ -1,9 +1,9 @@
-//! What the data plane counts: Istio's standard metrics, by Istio's names and labels, so that dashboards and
-//! queries that exist keep working, and a few of our own about refusals.
+//! What the data plane counts: Istio's standard metrics, by Istio's names and labels, so that
+//! dashboards and queries that exist keep working, and a few of our own about refusals.
 //!
-//! Every worker writes to a shard of its own and nobody else does, so that counting costs plain loads and stores;
-//! a scrape adds the shards up. Series are bounded in number and are dropped when nobody has used them for a
-//! while.
+//! Every worker writes to a shard of its own and nobody else does, so that counting costs plain
+//! loads and stores; a scrape adds the shards up. Series are bounded in number and are dropped when
+//! nobody has used them for a while.
 
 mod collect;
 mod event;
@@ -100,7 +100,8 @@ impl Shard {
 /// How long a series is kept without being used (twice that at most).
 pub const FORGET_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// How many series of one kind a worker keeps; what comes after them is counted in one series together.
+/// How many series of one kind a worker keeps; what comes after them is counted in one series
+/// together.
 const SERIES: usize = 10_000;
 
 #[cfg(test)]

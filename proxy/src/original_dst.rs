@@ -44,7 +44,8 @@ impl OriginalDst {
 fn from_kernel(stream: &TcpStream) -> Result<SocketAddr, Error> {
     let local = canonical(stream.local_addr().map_err(Error::Read)?);
     let socket = SockRef::from(stream);
-    // A dual-stack listener has IPv4 connections, whose original destination only the IPv4 option tells.
+    // A dual-stack listener has IPv4 connections, whose original destination only the IPv4 option
+    // tells.
     let told = if local.is_ipv4() { socket.original_dst_v4() } else { socket.original_dst_v6() };
     let original = match told {
         Ok(address) => canonical(address.as_socket().ok_or(Error::Form)?),

@@ -1,5 +1,5 @@
-//! What the pod's own connections go through: find out what is at the address, hear what is spoken, and carry
-//! requests or bytes to an endpoint of the service.
+//! What the pod's own connections go through: find out what is at the address, hear what is spoken,
+//! and carry requests or bytes to an endpoint of the service.
 
 pub mod directory;
 mod opaque;

@@ -1,5 +1,5 @@
-//! Endpoints as one worker knows them: how each is reached, how it is doing, and the connections to it that are
-//! kept for the next request.
+//! Endpoints as one worker knows them: how each is reached, how it is doing, and the connections to
+//! it that are kept for the next request.
 
 pub mod connect;
 mod http1;
@@ -72,7 +72,8 @@ impl Endpoint {
         Busy(Rc::clone(self))
     }
 
-    /// Closes connections that were idle for too long; says whether anything happened since the last call.
+    /// Closes connections that were idle for too long; says whether anything happened since the
+    /// last call.
     pub fn sweep(&self, now: Instant) -> bool {
         let idle_limit = match self.transport {
             Transport::Mesh(_) => MESH_IDLE,
@@ -92,7 +93,9 @@ impl Drop for Busy {
 
 /// Where nobody said otherwise.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// An idle connection with TLS costs tens of kilobytes on either side, and is made again in a round trip.
+/// An idle connection with TLS costs tens of kilobytes on either side, and is made again in a round
+/// trip.
 const MESH_IDLE: Duration = Duration::from_secs(60);
-/// Many servers close idle connections after 60 or 75 seconds; whoever is earlier never meets that race.
+/// Many servers close idle connections after 60 or 75 seconds; whoever is earlier never meets that
+/// race.
 const PLAIN_IDLE: Duration = Duration::from_secs(50);

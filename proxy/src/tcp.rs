@@ -32,8 +32,8 @@ pub async fn connect(
     Ok(stream)
 }
 
-/// What every connection gets: small writes leave at once, and a peer that is gone is noticed in the end, since
-/// nothing limits how long a stream may be silent.
+/// What every connection gets: small writes leave at once, and a peer that is gone is noticed in
+/// the end, since nothing limits how long a stream may be silent.
 ///
 /// # Errors
 /// If the socket is no more.

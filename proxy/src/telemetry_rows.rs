@@ -1,7 +1,9 @@
-//! How the revisions of a rollout fare, as this proxy's application sees them: one row per rollout and revision.
+//! How the revisions of a rollout fare, as this proxy's application sees them: one row per rollout
+//! and revision.
 //!
-//! Counts only rise, from the process' start on. The data plane writes through handles it looks up once; whoever
-//! talks to the control plane reads all rows at once. What counts as a failure is decided on the request path.
+//! Counts only rise, from the process' start on. The data plane writes through handles it looks up
+//! once; whoever talks to the control plane reads all rows at once. What counts as a failure is
+//! decided on the request path.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +26,8 @@ pub struct Rows {
 /// Whose row it is; no revision means any that is not the canary.
 type Id = (RolloutId, Option<Revision>);
 
-/// One row, shared by all workers: a rollout sees few requests compared with what an atomic add costs.
+/// One row, shared by all workers: a rollout sees few requests compared with what an atomic add
+/// costs.
 #[derive(Debug)]
 pub struct Row {
     clock: Clock,
@@ -56,8 +59,8 @@ impl Rows {
         Self { clock, rows: Arc::default() }
     }
 
-    /// The row of a revision, made if need be. Bounded by what the control plane names: one row for each
-    /// revision that was ever on trial while this process lives, and one for the rest.
+    /// The row of a revision, made if need be. Bounded by what the control plane names: one row for
+    /// each revision that was ever on trial while this process lives, and one for the rest.
     #[must_use]
     pub fn row(&self, rollout: &RolloutId, revision: Option<&Revision>) -> Arc<Row> {
         let id = (rollout.clone(), revision.cloned());
@@ -93,8 +96,8 @@ impl Row {
             self.note_first_failure();
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
-        // Last, and released: a reader that sees the attempt sees its failure too, so that no reading ever has
-        // a better ratio than the truth.
+        // Last, and released: a reader that sees the attempt sees its failure too, so that no
+        // reading ever has a better ratio than the truth.
         self.attempts.fetch_add(1, Ordering::Release);
     }
 

@@ -1,8 +1,8 @@
 //! TLS between proxies: configurations made from the identity in use, and who is on the other side.
 //!
-//! A change of certificate or roots makes new configurations, with new tickets; connections that stand live on.
-//! A resumed session calls no verifier, so who the peer is gets checked here after every handshake, and its
-//! chain once more if the session was resumed.
+//! A change of certificate or roots makes new configurations, with new tickets; connections that
+//! stand live on. A resumed session calls no verifier, so who the peer is gets checked here after
+//! every handshake, and its chain once more if the session was resumed.
 
 use std::{
     io,
@@ -117,7 +117,8 @@ impl Carries {
     }
 }
 
-/// Whether a ClientHello is one of our proxies'. Everything else, TLS or not, is the application's own.
+/// Whether a ClientHello is one of our proxies'. Everything else, TLS or not, is the application's
+/// own.
 #[must_use]
 pub fn is_of_the_mesh(hello: &ClientHello) -> bool {
     hello.protocols.iter().any(|protocol| Carries::from_alpn(protocol).is_some())
@@ -175,7 +176,8 @@ impl Tls {
         Ok(Box::new(stream.into()))
     }
 
-    /// The configurations of the identity in use. Made anew when it changed, and now and then for new tickets.
+    /// The configurations of the identity in use. Made anew when it changed, and now and then for
+    /// new tickets.
     fn built(&self) -> Result<Arc<Built>, Error> {
         let material = self.identity.current().ok_or(Error::NoIdentity)?;
         if let Some(built) = self.built.load_full()
@@ -209,7 +211,8 @@ impl Built {
         let server =
             base::server_config(ours.clone(), verifier.clone(), ClientAuth::Required, &offered)?;
         let client = base::client_config(Some(ours), verifier.clone(), &[])?;
-        // The copies share one store of sessions: what is carried is agreed anew in a resumed handshake.
+        // The copies share one store of sessions: what is carried is agreed anew in a resumed
+        // handshake.
         let connector = |carries: Carries| {
             let mut config = client.clone();
             config.alpn_protocols = vec![carries.alpn().to_vec()];
@@ -235,8 +238,8 @@ impl Built {
         }
     }
 
-    /// Who the peer is. A full handshake has had its chain verified; a resumed one only by the handshake it
-    /// resumes, which may have been long ago.
+    /// Who the peer is. A full handshake has had its chain verified; a resumed one only by the
+    /// handshake it resumes, which may have been long ago.
     fn prove(&self, session: &CommonState, usage: Usage, now: UnixTime) -> Result<Proven, Error> {
         let chain = session.peer_certificates().unwrap_or_default();
         let leaf = chain.first().ok_or(Error::Peer(base::Error::NoCertificate))?;

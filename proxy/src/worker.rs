@@ -1,5 +1,5 @@
-//! The data plane's workers: threads with a single-threaded runtime each, which own their connections, pools and
-//! views, and share nothing that a request would touch.
+//! The data plane's workers: threads with a single-threaded runtime each, which own their
+//! connections, pools and views, and share nothing that a request would touch.
 
 mod launch;
 
@@ -65,7 +65,8 @@ pub struct Settings {
     pub outbound: Listener,
     /// Where connections from elsewhere are led.
     pub inbound: Listener,
-    /// The pod's addresses: connections to others are refused, for addresses of pods are used again. Empty: any.
+    /// The pod's addresses: connections to others are refused, for addresses of pods are used
+    /// again. Empty: any.
     pub own_addresses: Vec<IpAddr>,
     /// How many connections may be open at a time, both ways together.
     pub connections: usize,
@@ -111,7 +112,8 @@ impl Worker {
         Rc::new(Self { plane, shard, gauge, dice, directory, mesh, asking, forgot_at })
     }
 
-    /// What holds for the whole mesh, as last heard; nothing before the control plane was first heard.
+    /// What holds for the whole mesh, as last heard; nothing before the control plane was first
+    /// heard.
     #[must_use]
     pub fn mesh(&self) -> Option<Arc<Mesh>> {
         let generation = Some(self.directory.generation());
@@ -145,8 +147,9 @@ impl Worker {
         Rc::new(Recorder::new(Arc::clone(&self.shard), Arc::new(path)))
     }
 
-    /// Asks for `key` while others go on; when there is an answer, the generation changes and tells them. Beyond
-    /// a bound nobody asks: what is asked for here are names for labels, which may come later.
+    /// Asks for `key` while others go on; when there is an answer, the generation changes and tells
+    /// them. Beyond a bound nobody asks: what is asked for here are names for labels, which may
+    /// come later.
     pub fn look_up_in_background(self: &Rc<Self>, key: Key) {
         let room = self.asking.borrow().len() < ASKING;
         if room && self.asking.borrow_mut().insert(key.clone()) {
@@ -158,7 +161,8 @@ impl Worker {
         }
     }
 
-    /// Closes and forgets what was idle for too long, every few seconds, for as long as the worker lives.
+    /// Closes and forgets what was idle for too long, every few seconds, for as long as the worker
+    /// lives.
     pub async fn keep_tidy(worker: Weak<Self>) {
         let mut ticks = tokio::time::interval(TIDY);
         while let Some(worker) = worker.upgrade() {

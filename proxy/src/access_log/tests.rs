@@ -35,7 +35,7 @@ fn a_request_is_one_json_line_with_istios_fields() {
     let head = Head::from_parts(request.body(()).unwrap().into_parts().0);
     let (protocol, flags) = (RequestProtocol::Http, Flags::None);
     let end = End { protocol, code: 200, grpc_status: None, flags };
-    log.write(&Entry::new(&head), &end, false, Duration::from_secs(1), [3, 4]);
+    assert!(log.write(&Entry::new(&head), &end, false, Duration::from_secs(1), [3, 4]));
     let line: Value = serde_json::from_slice(&written.recv().unwrap()).unwrap();
     assert_eq!(line["start_time"], "1970-01-01T00:00:09.000Z");
     assert_eq!(line["method"], "GET");

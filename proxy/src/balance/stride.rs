@@ -1,8 +1,9 @@
 //! Shares of traffic, exact: a walk over `0..total` that meets every point once per round.
 //!
-//! Drawing points at random would give a 1 % canary nothing for hundreds of requests, or 3 %. The walk's step is
-//! near the golden section of the round, so any short stretch of it is even as well. Each worker starts at a
-//! random place, else all proxies of a mesh would send their first request to the same side.
+//! Drawing points at random would give a 1 % canary nothing for hundreds of requests, or 3 %. The
+//! walk's step is near the golden section of the round, so any short stretch of it is even as well.
+//! Each worker starts at a random place, else all proxies of a mesh would send their first request
+//! to the same side.
 
 use std::cell::Cell;
 
@@ -45,7 +46,8 @@ fn golden_section(total: u64) -> u64 {
     u64::try_from(section).unwrap_or(1)
 }
 
-/// The first number from `wanted` on that has no divisor in common with `total`, so that the walk is whole.
+/// The first number from `wanted` on that has no divisor in common with `total`, so that the walk
+/// is whole.
 fn coprime_near(total: u64, wanted: u64) -> u64 {
     (wanted.max(1)..).find(|step| greatest_common_divisor(total, *step) == 1).unwrap_or(1)
 }

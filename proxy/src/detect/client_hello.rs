@@ -1,5 +1,6 @@
-//! The two things that matter in a TLS ClientHello before anyone answers it: whom the client expects, and what
-//! it wants to speak (RFC 8446, section 4.1.2). Everything else is the TLS library's.
+//! The two things that matter in a TLS ClientHello before anyone answers it: whom the client
+//! expects, and what it wants to speak (RFC 8446, section 4.1.2). Everything else is the TLS
+//! library's.
 
 /// What a ClientHello says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

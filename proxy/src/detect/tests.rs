@@ -1,6 +1,7 @@
 use super::{Spoken, detect};
 
-/// Whatever the bytes are, giving them one by one ends in the same answer and never in an earlier wrong one.
+/// Whatever the bytes are, giving them one by one ends in the same answer and never in an earlier
+/// wrong one.
 fn check(bytes: &[u8], expected: Option<&Spoken>) {
     let mut answer = None;
     for end in 1..=bytes.len() {

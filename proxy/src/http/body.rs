@@ -1,7 +1,7 @@
 //! Bodies on their way: never gathered, passed on frame by frame as the reader asks for them.
 //!
-//! A request's first 64 KiB are kept until somebody has answered, so that it can be sent again when it provably
-//! was not worked on. Keeping is sharing: the bytes are not copied.
+//! A request's first 64 KiB are kept until somebody has answered, so that it can be sent again when
+//! it provably was not worked on. Keeping is sharing: the bytes are not copied.
 
 use std::{
     cell::{Cell, RefCell},
@@ -84,7 +84,8 @@ impl Source {
         Some(Rc::new(Self { state: RefCell::new(state), bytes: Cell::new(0) }))
     }
 
-    /// The body for a new attempt; what an earlier attempt holds is void. Nothing if not all is there any more.
+    /// The body for a new attempt; what an earlier attempt holds is void. Nothing if not all is
+    /// there any more.
     #[must_use]
     pub fn begin(self: &Rc<Self>) -> Option<RequestBody> {
         let mut state = self.state.borrow_mut();

@@ -1,5 +1,6 @@
-//! One request and its response, from the first byte to the last: what will be recorded when it is over, however
-//! it ends. Dropping an exchange is what records it, so that nothing that ends early is forgotten.
+//! One request and its response, from the first byte to the last: what will be recorded when it is
+//! over, however it ends. Dropping an exchange is what records it, so that nothing that ends early
+//! is forgotten.
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -15,7 +16,10 @@ use super::{
 use crate::{
     access_log::{AccessLog, Entry},
     drain::InFlight,
-    metrics::labels::{Flags, Reporter, RequestProtocol},
+    metrics::{
+        Event,
+        labels::{Flags, Reporter, RequestProtocol},
+    },
     telemetry_rows::Row,
 };
 
@@ -162,8 +166,8 @@ impl Exchange {
         self.stage.set(Stage::Complete);
     }
 
-    /// Whether the attempt was a good one, as a rollout sees it; nothing if the client was gone before there was
-    /// anything to judge.
+    /// Whether the attempt was a good one, as a rollout sees it; nothing if the client was gone
+    /// before there was anything to judge.
     fn verdict(&self) -> Option<bool> {
         match self.stage.get() {
             Stage::Asked => None,
@@ -192,7 +196,9 @@ impl Drop for Exchange {
         if let Some(entry) = self.entry.take() {
             let (log, entry) = *entry;
             let inbound = self.recorder.path().reporter == Reporter::Destination;
-            log.write(&entry, &end, inbound, took, [request_bytes, response_bytes]);
+            if !log.write(&entry, &end, inbound, took, [request_bytes, response_bytes]) {
+                self.recorder.count(Event::LogLineDropped);
+            }
         }
     }
 }

@@ -81,7 +81,8 @@ impl Head {
         is_grpc(&self.headers)
     }
 
-    /// The request as it is written on `hop`, with `fallback` for who is asked if the client did not say.
+    /// The request as it is written on `hop`, with `fallback` for who is asked if the client did
+    /// not say.
     #[must_use]
     pub fn request<B>(&self, hop: Hop, fallback: &str, body: B) -> Request<B> {
         let mut request = Request::new(body);
@@ -135,7 +136,8 @@ impl Head {
         self.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
     }
 
-    /// HTTP/1 names the host in a header (RFC 9112, section 3.2); a client of HTTP/2 need not have written one.
+    /// HTTP/1 names the host in a header (RFC 9112, section 3.2); a client of HTTP/2 need not have
+    /// written one.
     fn put_host(&self, headers: &mut HeaderMap) {
         if !headers.contains_key(header::HOST)
             && let Some(authority) = self.uri.authority()
@@ -160,7 +162,8 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC needs to arrive.
+/// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC
+/// needs to arrive.
 pub fn strip_hop(headers: &mut HeaderMap) {
     for name in named_by_connection(headers) {
         headers.remove(name);

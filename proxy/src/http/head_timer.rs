@@ -1,7 +1,8 @@
 //! Ends a connection whose client has begun a request and does not finish its head in time.
 //!
-//! The time runs from the head's first byte, so that idle connections that are kept alive cost nothing and are
-//! left in peace. hyper's own timer counts from the end of the last request and would close those.
+//! The time runs from the head's first byte, so that idle connections that are kept alive cost
+//! nothing and are left in peace. hyper's own timer counts from the end of the last request and
+//! would close those.
 
 use std::{
     io,
@@ -27,7 +28,8 @@ pub struct Watched<I> {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether bytes that come are part of a head. Atomic only because hyper wants upgraded connections to be `Send`.
+/// Whether bytes that come are part of a head. Atomic only because hyper wants upgraded connections
+/// to be `Send`.
 #[derive(Debug, Default)]
 pub struct HeadState {
     in_request: AtomicBool,
@@ -118,3 +120,6 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
 
 /// How long a head may take from its first byte to its last.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use model::{identity::SpiffeId, key::Key, resource::Resource};
 use crate::{
     discovery::Answer,
     metrics::{
-        RequestSeries, Shard, StreamSeries,
+        Event, RequestSeries, Shard, StreamSeries,
         labels::{Flags, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol, StreamLabels},
     },
     worker::Worker,
@@ -58,6 +58,11 @@ impl Recorder {
         self.series(end).record(took, request_bytes, response_bytes);
     }
 
+    /// Counts an event.
+    pub fn count(&self, event: Event) {
+        self.shard.count(event);
+    }
+
     /// The series of byte streams between the two.
     #[must_use]
     pub fn streams(&self, flags: Flags) -> Arc<StreamSeries> {
@@ -81,8 +86,8 @@ impl Recorder {
     }
 }
 
-/// The other party of a path, whose names the control plane may be slow to tell: until it has, only its
-/// certificate speaks for it. Nothing ever waits for names.
+/// The other party of a path, whose names the control plane may be slow to tell: until it has, only
+/// its certificate speaks for it. Nothing ever waits for names.
 #[derive(Debug)]
 pub struct Party {
     address: IpAddr,

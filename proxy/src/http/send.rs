@@ -1,6 +1,7 @@
 //! One attempt: sends a request to one endpoint and waits for the head of its response.
 //!
-//! What matters when it fails is whether the endpoint can have begun to work on it; only this module says so.
+//! What matters when it fails is whether the endpoint can have begun to work on it; only this
+//! module says so.
 
 use std::{error::Error as _, rc::Rc, sync::Arc};
 
@@ -96,8 +97,8 @@ pub async fn send(
     refused(sent, endpoint)
 }
 
-/// The mark of the other side's proxy that nobody has begun to work on the request; from anyone else it means
-/// nothing.
+/// The mark of the other side's proxy that nobody has begun to work on the request; from anyone
+/// else it means nothing.
 fn refused(sent: Sent, endpoint: &Endpoint) -> Result<Sent, Failure> {
     let marked = sent.response.status() == StatusCode::SERVICE_UNAVAILABLE
         && matches!(endpoint.transport, Transport::Mesh(_))
@@ -170,8 +171,8 @@ async fn send_http1(
     }
 }
 
-/// Sends a request that wants its connection to become something else, on a connection of its own. Extended
-/// CONNECT stays on HTTP/2, where a stream is a connection of its own.
+/// Sends a request that wants its connection to become something else, on a connection of its own.
+/// Extended CONNECT stays on HTTP/2, where a stream is a connection of its own.
 ///
 /// # Errors
 /// As [`send`].

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::drain::State;
 
-/// Answers requests. What it is given with a request says that bytes that follow are the request's own; it is to
-/// be kept for as long as that holds.
+/// Answers requests. What it is given with a request says that bytes that follow are the request's
+/// own; it is to be kept for as long as that holds.
 pub type Handler = Rc<
     dyn Fn(
         Request<Incoming>,
@@ -30,10 +30,11 @@ pub type Handler = Rc<
 /// When a connection is to be told to end, if ever.
 pub type Leaving = Option<tokio::sync::watch::Receiver<State>>;
 
-/// Serves HTTP/1 until the client closes, or something fails, which ends this connection and nothing else.
+/// Serves HTTP/1 until the client closes, or something fails, which ends this connection and
+/// nothing else.
 ///
-/// A proxy that drains does not close an idle connection, on which a request may be under way; its answers say
-/// `connection: close`, which the handler sees to.
+/// A proxy that drains does not close an idle connection, on which a request may be under way; its
+/// answers say `connection: close`, which the handler sees to.
 ///
 /// # Errors
 /// What ended the connection.

@@ -1,5 +1,6 @@
-//! Requests that turn their connection into something else: upgrades (RFC 9110, section 7.8), CONNECT, and
-//! HTTP/2's extended CONNECT (RFC 8441). Once both sides have agreed, bytes are carried and nobody looks.
+//! Requests that turn their connection into something else: upgrades (RFC 9110, section 7.8),
+//! CONNECT, and HTTP/2's extended CONNECT (RFC 8441). Once both sides have agreed, bytes are
+//! carried and nobody looks.
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -52,8 +53,8 @@ pub fn is_agreed<B>(method: &Method, response: &Response<B>) -> bool {
     }
 }
 
-/// Passes the server's agreement on and, once the client has it, carries bytes until both sides have ended.
-/// `held` is held as long.
+/// Passes the server's agreement on and, once the client has it, carries bytes until both sides
+/// have ended. `held` is held as long.
 #[must_use]
 pub fn agree(
     wish: Wish,

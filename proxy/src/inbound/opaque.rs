@@ -24,8 +24,8 @@ pub(super) async fn carry(visitor: &Visitor, client: Stream) {
     }
 }
 
-/// Nobody has spoken: asks the application too, and whoever speaks first decides. Gives the client back if that
-/// was the client, and the bytes are not just to be carried.
+/// Nobody has spoken: asks the application too, and whoever speaks first decides. Gives the client
+/// back if that was the client, and the bytes are not just to be carried.
 pub(super) async fn first_to_speak(
     visitor: &Visitor,
     mut client: Prefixed,

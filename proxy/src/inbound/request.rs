@@ -25,7 +25,8 @@ use crate::{
 /// Answers one request.
 ///
 /// # Errors
-/// That the application was not there to begin with it, which a peer's proxy takes as leave to ask elsewhere.
+/// That the application was not there to begin with it, which a peer's proxy takes as leave to ask
+/// elsewhere.
 pub(super) async fn handle(
     visitor: Rc<Visitor>,
     mut request: Request<Incoming>,
@@ -74,8 +75,8 @@ pub(super) async fn handle(
     Ok(response)
 }
 
-/// The request's head as the application is to see it. What a client claims to have proven is its own invention;
-/// what a peer's proxy says of the client's HTTP is believed.
+/// The request's head as the application is to see it. What a client claims to have proven is its
+/// own invention; what a peer's proxy says of the client's HTTP is believed.
 fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
     let mut head = Head::from_parts(parts);
     if visitor.is_peer {
@@ -88,8 +89,9 @@ fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
     head
 }
 
-/// Asks the application. An idle connection that it closed at the same time is no answer, and it is asked once
-/// more if that is harmless; what it is asked on while we drain is not used again, since it may be about to end.
+/// Asks the application. An idle connection that it closed at the same time is no answer, and it is
+/// asked once more if that is harmless; what it is asked on while we drain is not used again, since
+/// it may be about to end.
 async fn attempt(
     visitor: &Visitor,
     head: &Head,

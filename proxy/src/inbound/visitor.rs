@@ -1,9 +1,10 @@
-//! A connection from elsewhere: who came, which of the pod's ports it is for, and what its requests are told.
+//! A connection from elsewhere: who came, which of the pod's ports it is for, and what its requests
+//! are told.
 
 use std::{rc::Rc, sync::Arc};
 
 use http::HeaderValue;
-use model::inbound::Inbound;
+use model::{inbound::Inbound, service::Protocol};
 
 use super::Arrived;
 use crate::{
@@ -23,6 +24,8 @@ pub(super) struct Visitor {
     pub(super) application: Rc<Endpoint>,
     /// Whether it is a proxy of the mesh.
     pub(super) is_peer: bool,
+    /// Whether the port is said to speak nothing that we know.
+    pub(super) is_opaque: bool,
     /// What the application is told of it.
     pub(super) certificate: Option<HeaderValue>,
     /// The service that leads here.
@@ -51,13 +54,23 @@ impl Visitor {
             service: Arc::new(labels),
             security: if proven.is_some() { Security::MutualTls } else { Security::None },
         };
+        let is_opaque = port.is_some_and(|port| port.protocol == Protocol::Tcp);
         let certificate = proven.as_ref().and_then(certificate);
         let is_peer = proven.is_some();
         let id = proven.map(|proven| proven.id);
         let party = Party::new(worker, path, arrived.client.ip(), id);
         let application = worker.directory.endpoint(arrived.original, Transport::Application);
         let (worker, service) = (Rc::clone(worker), service.map(|service| service.id.to_string()));
-        Rc::new(Self { worker, arrived, application, is_peer, certificate, service, party })
+        Rc::new(Self {
+            worker,
+            arrived,
+            application,
+            is_peer,
+            is_opaque,
+            certificate,
+            service,
+            party,
+        })
     }
 
     /// What counts on the way from it.

@@ -1,4 +1,5 @@
-//! Things that happen to connections and that a person who looks for trouble wants counted: a closed set.
+//! Things that happen to connections and that a person who looks for trouble wants counted: a
+//! closed set.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +14,8 @@ pub enum Event {
     RefusedHandshake,
     /// A connection came for an address or a port that is not this pod's, or for the proxy itself.
     RefusedForeign,
-    /// A connection to a destination that the mesh does not know was refused, as the mesh's policy says.
+    /// A connection to a destination that the mesh does not know was refused, as the mesh's policy
+    /// says.
     RefusedUnknown,
     /// A connection into the mesh was refused because the control plane did not say what is there.
     RefusedUndiscovered,

@@ -1,4 +1,5 @@
-//! The labels of Istio's standard metrics, as types: who called whom, by which service, and how it ended.
+//! The labels of Istio's standard metrics, as types: who called whom, by which service, and how it
+//! ended.
 
 use std::{fmt, sync::Arc};
 
@@ -148,8 +149,8 @@ impl Peer {
         Self { principal, namespace, ..Self::unknown() }
     }
 
-    /// A workload. What is claimed of an address is believed only if it agrees with `proven`, what the peer's
-    /// certificate says.
+    /// A workload. What is claimed of an address is believed only if it agrees with `proven`, what
+    /// the peer's certificate says.
     #[must_use]
     pub fn from_workload(workload: &Workload, proven: Option<&SpiffeId>) -> Self {
         if let Some(id) = proven

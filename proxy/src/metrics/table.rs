@@ -48,8 +48,8 @@ impl<L: Labels, S: Series> Table<L, S> {
         Arc::clone(series.entry(labels).or_default())
     }
 
-    /// Drops what was not used since the last call. A handle that is kept elsewhere is told through its life,
-    /// so that nothing is ever counted where no one reads it.
+    /// Drops what was not used since the last call. A handle that is kept elsewhere is told through
+    /// its life, so that nothing is ever counted where no one reads it.
     pub(super) fn forget_unused(&self) {
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         series.retain(|_, series| {

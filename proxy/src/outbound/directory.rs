@@ -1,5 +1,6 @@
-//! The services and endpoints that one worker knows. Views are made from what discovery holds, anew when that has
-//! changed; endpoints, with their pools and their load, live on through all views that name them.
+//! The services and endpoints that one worker knows. Views are made from what discovery holds, anew
+//! when that has changed; endpoints, with their pools and their load, live on through all views
+//! that name them.
 
 use std::{
     cell::{Cell, RefCell},
@@ -59,7 +60,8 @@ impl Directory {
         Rc::clone(made.or_insert_with(|| Rc::new(Endpoint::new(address, transport))))
     }
 
-    /// The view of a service, waiting for the control plane if need be; nothing if it does not say in time.
+    /// The view of a service, waiting for the control plane if need be; nothing if it does not say
+    /// in time.
     pub(super) async fn find(&self, worker: &Rc<Worker>, id: &ServiceId) -> Option<Rc<View>> {
         if let Some(view) = self.view(worker, id) {
             return Some(view);
@@ -68,8 +70,8 @@ impl Directory {
         self.view(worker, id)
     }
 
-    /// The view to use instead of `view`, if what it was made from has changed. What the control plane no longer
-    /// knows is used as it was last known.
+    /// The view to use instead of `view`, if what it was made from has changed. What the control
+    /// plane no longer knows is used as it was last known.
     pub(super) fn newer(&self, worker: &Rc<Worker>, view: &View) -> Option<Rc<View>> {
         if view.generation().get() == self.generation() {
             return None;

@@ -1,18 +1,19 @@
-//! Carries bytes: what is not HTTP, what nobody knows, and connections on which the server speaks first.
+//! Carries bytes: what is not HTTP, what nobody knows, and connections on which the server speaks
+//! first.
 
-use std::{io, net::SocketAddr, rc::Rc};
+use std::{cell::Cell, io, net::SocketAddr, rc::Rc};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing::debug;
 
 use super::{
     Caller,
-    view::{Member, Tried},
+    view::{Drawn, Member, Tried},
 };
 use crate::{
     detect::Spoken,
     metrics::{
-        Event,
+        Event, StreamSeries,
         labels::{Flags, PathLabels, Peer, Reporter, Security, ServiceLabels},
     },
     pool::{Busy, connect},
@@ -41,8 +42,8 @@ pub(super) async fn carry(caller: &Caller, client: Prefixed) {
     }
 }
 
-/// Nobody has spoken: asks the server too, and whoever speaks first decides. Gives the client back if that was
-/// the client, and it speaks HTTP; carries bytes to the end if it was anything else.
+/// Nobody has spoken: asks the server too, and whoever speaks first decides. Gives the client back
+/// if that was the client, and it speaks HTTP; carries bytes to the end if it was anything else.
 pub(super) async fn first_to_speak(
     caller: &Caller,
     mut client: Prefixed,
@@ -88,7 +89,8 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
             let server = Stream::Plain(Prefixed::new(server));
             let series = recorder.streams(Flags::None);
             series.open();
-            carry_between(Stream::Plain(client), server, &*series).await;
+            // However it ended, it was not ours.
+            drop(carry_between(Stream::Plain(client), server, &*series).await);
             series.close();
         }
         Err(error) => {
@@ -104,7 +106,7 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
 async fn dial(caller: &Caller) -> Option<Dialled> {
     let (worker, view) = (&caller.worker, caller.view());
     let backend = view.own_backend()?;
-    let group = backend.draw();
+    let group = backend.draw(Drawn::Connection);
     let mut tried = Tried::default();
     loop {
         let member = backend.pick(worker, group, &tried)?;
@@ -133,30 +135,55 @@ async fn dial(caller: &Caller) -> Option<Dialled> {
 
 /// Carries bytes both ways, beginning with what the server said already.
 async fn join(caller: &Caller, mut client: Prefixed, dialled: Dialled, said: &[u8]) {
-    let Dialled { member, stream: server, .. } = &dialled;
+    let Dialled { member, stream: server, _busy } = dialled;
     let series = member.recorder(&caller.worker).streams(Flags::None);
-    if let Some(row) = &member.row {
-        row.record(true);
-    }
     let in_flight = caller.worker.gauge.enter();
     series.open();
     series.sent(said.len() as u64);
-    if let Err(error) = client.write_all(said).await {
-        debug!(%error, "the client is gone");
-        server.reset();
-    } else {
-        carry_between(Stream::Plain(client), dialled.stream, &*series).await;
-    }
+    let meter = Answered { series: &series, back: Cell::new(said.len()) };
+    let carried = match client.write_all(said).await {
+        Ok(()) => carry_between(Stream::Plain(client), server, &meter).await,
+        Err(error) => {
+            server.reset();
+            Err(error)
+        }
+    };
     series.close();
+    if let Some(row) = &member.row {
+        // A connection that was cut before the server said anything is one that it did not serve.
+        row.record(carried.is_ok() || meter.back.get() > 0);
+    }
     drop(in_flight);
 }
 
-async fn carry_between(mut client: Stream, mut server: Stream, meter: &impl Meter) {
-    let relayed: io::Result<()> = relay(&mut client, &mut server, meter).await;
-    if let Err(error) = relayed {
+async fn carry_between(
+    mut client: Stream,
+    mut server: Stream,
+    meter: &impl Meter,
+) -> io::Result<()> {
+    let relayed = relay(&mut client, &mut server, meter).await;
+    if let Err(error) = &relayed {
         debug!(%error, "a byte stream was cut");
         client.reset();
         server.reset();
+    }
+    relayed
+}
+
+/// Counts, and remembers whether the server said anything.
+struct Answered<'a> {
+    series: &'a StreamSeries,
+    back: Cell<usize>,
+}
+
+impl Meter for Answered<'_> {
+    fn forth(&self, bytes: usize) {
+        self.series.forth(bytes);
+    }
+
+    fn back(&self, bytes: usize) {
+        self.back.set(self.back.get() + bytes);
+        self.series.back(bytes);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Carries one request of the pod's to an endpoint, and the response back.
 //!
-//! route → pick → send, and once more elsewhere if it provably was not worked on. What makes a second attempt safe
-//! is decided in [`may_repeat`] and nowhere else.
+//! route → pick → send, and once more elsewhere if it provably was not worked on. What makes a
+//! second attempt safe is decided in [`may_repeat`] and nowhere else.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::{
     Caller,
-    view::{BackendView, Member, Tried},
+    view::{BackendView, Drawn, Member, Tried},
 };
 use crate::{
     access_log::Entry,
@@ -71,7 +71,7 @@ struct Trip {
 impl Trip {
     async fn make(&self, mut exchange: Exchange, wish: Option<Wish>) -> Response<ResponseBody> {
         let worker = &self.caller.worker;
-        let group = self.backend.draw();
+        let group = self.backend.draw(Drawn::Request);
         let mut tried = Tried::default();
         loop {
             let Some(member) = self.backend.pick(worker, group, &tried) else {
@@ -159,8 +159,8 @@ impl Trip {
     }
 }
 
-/// Whether the request may be sent to another endpoint. It may if nobody can have begun to work on it, or if
-/// working on it twice is the same as once (RFC 9110, section 9.2.2).
+/// Whether the request may be sent to another endpoint. It may if nobody can have begun to work on
+/// it, or if working on it twice is the same as once (RFC 9110, section 9.2.2).
 fn may_repeat(failure: &Failure, head: &Head) -> bool {
     match failure {
         Failure::Connect(_) | Failure::NotProcessed => true,

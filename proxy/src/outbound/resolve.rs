@@ -57,7 +57,8 @@ fn unavailable(worker: &Worker, original: SocketAddr) -> Target {
     }
 }
 
-/// The mesh knows of nothing there. That is an answer, not a failure: what leaves the mesh follows its policy.
+/// The mesh knows of nothing there. That is an answer, not a failure: what leaves the mesh follows
+/// its policy.
 fn elsewhere(worker: &Worker) -> Target {
     match worker.mesh().map(|mesh| mesh.outbound) {
         Some(OutboundPolicy::RegistryOnly) => Target::Refused(Event::RefusedUnknown),

@@ -1,7 +1,14 @@
-//! A service as one worker uses it: routes and backends with everything a request needs looked up beforehand.
-//! A view never changes; what changes makes a new one, which takes over what still holds.
+//! A service as one worker uses it: routes and backends with everything a request needs looked up
+//! beforehand. A view never changes; what changes makes a new one, which takes over what still
+//! holds.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderMap, Method, Uri};
 use model::{
@@ -21,6 +28,7 @@ use crate::{
     },
     metrics::labels::{PathLabels, Peer, Reporter, Security, ServiceLabels},
     pool::{Endpoint, Transport},
+    ports,
     telemetry_rows::Row,
     worker::Worker,
 };
@@ -57,7 +65,8 @@ pub struct BackendView {
 #[derive(Debug)]
 struct SplitView {
     weight: Weight,
-    stride: Rc<Stride>,
+    requests: Rc<Stride>,
+    connections: Rc<Stride>,
     canary: Arc<Row>,
     base: Arc<Row>,
 }
@@ -72,12 +81,22 @@ pub struct Member {
     party: Party,
 }
 
+/// What a side of a split is drawn for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Drawn {
+    /// One request.
+    Request,
+    /// A connection and all its bytes.
+    Connection,
+}
+
 /// Endpoints that a request has been to in vain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tried([Option<SocketAddr>; ATTEMPTS]);
 
 impl View {
-    /// The view of a service whose backends' endpoints are `endpoints`. `older` is the one it replaces.
+    /// The view of a service whose backends' endpoints are `endpoints`. `older` is the one it
+    /// replaces.
     pub(super) fn new(
         worker: &Rc<Worker>,
         service: Arc<Service>,
@@ -102,14 +121,17 @@ impl View {
         Rc::new(Self { service, recorder, backends, strides, generation, used: Cell::new(true) })
     }
 
-    /// The view of a pod that is reached by its own address: a service of one endpoint, without routes.
+    /// The view of a pod that is reached by its own address: a service of one endpoint, without
+    /// routes.
     pub(super) fn direct(worker: &Rc<Worker>, address: SocketAddr, pod: &Workload) -> Rc<Self> {
         let id = ServiceId::new(&address.ip().to_string(), address.port());
         let (name, namespace) = (pod.canonical_name.clone(), pod.namespace.clone());
         let (split, connect_timeout) = (None, DIRECT_CONNECT);
         let backend =
             Backend { name: name.clone(), namespace: namespace.clone(), split, connect_timeout };
-        let endpoint = Address { identity: pod.identity.clone(), ..Address::plain(address) };
+        // That port is not led through the pod's proxy: it is the proxy's own.
+        let identity = pod.identity.clone().filter(|_| address.port() != ports::POD_ADMIN);
+        let endpoint = Address { identity, ..Address::plain(address) };
         let endpoints = Arc::new(Endpoints { id: id.clone(), endpoints: vec![endpoint] });
         let backends = [(id.clone(), backend)].into();
         let (protocol, routes) = (Protocol::Detect, Vec::new());
@@ -183,7 +205,8 @@ impl BackendView {
                 Share::Weighted(weight) => weight,
                 Share::Joined => Weight::NONE,
             },
-            stride: keep_or_start(worker, held.map(|held| &held.stride), ALL),
+            requests: keep_or_start(worker, held.map(|held| &held.requests), ALL),
+            connections: keep_or_start(worker, held.map(|held| &held.connections), ALL),
             canary: worker.plane.rows.row(&split.rollout, Some(&split.canary)),
             base: worker.plane.rows.row(&split.rollout, None),
         });
@@ -206,12 +229,17 @@ impl BackendView {
         view
     }
 
-    /// The side of the split that the next request goes to. A canary without endpoints has failed, and its share
-    /// goes to the base at once.
+    /// The side of the split that the next request goes to, or the next connection. They are told
+    /// apart because a connection that turns out to carry requests must not take their place in the
+    /// round. A canary without endpoints has failed, and its share goes to the base at once.
     #[must_use]
-    pub fn draw(&self) -> Group {
+    pub fn draw(&self, what: Drawn) -> Group {
         let Some(split) = &self.split else { return Group::Base };
-        let point = u16::try_from(split.stride.next()).unwrap_or(u16::MAX);
+        let stride = match what {
+            Drawn::Request => &split.requests,
+            Drawn::Connection => &split.connections,
+        };
+        let point = u16::try_from(stride.next()).unwrap_or(u16::MAX);
         match route::falls_on_canary(split.weight, point) {
             true if self.canary.is_empty() => {
                 split.canary.record(false);
@@ -222,8 +250,8 @@ impl BackendView {
         }
     }
 
-    /// The endpoint of `group` for an attempt. When the canary has none left that was not tried, the base has;
-    /// the other way round would give the canary more than its share.
+    /// The endpoint of `group` for an attempt. When the canary has none left that was not tried,
+    /// the base has; the other way round would give the canary more than its share.
     #[must_use]
     pub fn pick(&self, worker: &Worker, group: Group, tried: &Tried) -> Option<Rc<Member>> {
         let now = tokio::time::Instant::now();
@@ -311,7 +339,10 @@ fn path(worker: &Worker, service: Arc<ServiceLabels>, security: Security) -> Pat
 
 fn service_labels(id: &ServiceId, name: &Arc<str>, namespace: &Arc<str>) -> Arc<ServiceLabels> {
     let (name, namespace) = (name.clone(), namespace.clone());
-    Arc::new(ServiceLabels { host: id.host.clone(), name, namespace })
+    let unknown = ServiceLabels::unknown();
+    // The address of a pod is no service, and labels are not to follow pods.
+    let host = if id.host.parse::<IpAddr>().is_ok() { unknown.host } else { id.host.clone() };
+    Arc::new(ServiceLabels { host, name, namespace })
 }
 
 /// How many endpoints a request is tried on.

@@ -1,9 +1,10 @@
 //! Opens a connection to an endpoint, by whichever transport it is reached.
 //!
-//! The application is reached at the very address its client asked for, from 127.0.0.6 (or ::6): the redirect
-//! rules let that source pass, so the connection does not come back to us, and an application that listens on the
-//! pod's address only, or on all, is reached alike. One that listens on 127.0.0.1 only is not: it is not to be
-//! reached from outside, and a mesh must not change that.
+//! The application is reached at the very address its client asked for, from 127.0.0.6 (or ::6):
+//! the redirect rules let that source pass, so the connection does not come back to us, and an
+//! application that listens on the pod's address only, or on all, is reached alike. One that
+//! listens on 127.0.0.1 only is not: it is not to be reached from outside, and a mesh must not
+//! change that.
 
 use std::{
     io,

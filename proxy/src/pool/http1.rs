@@ -1,5 +1,5 @@
-//! Kept connections of HTTP/1.1 to one endpoint. The one used last is used next, so that what a quiet time
-//! leaves over can be closed.
+//! Kept connections of HTTP/1.1 to one endpoint. The one used last is used next, so that what a
+//! quiet time leaves over can be closed.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -35,7 +35,8 @@ impl Http1Pool {
         Some(idle.remove(ready).sender)
     }
 
-    /// Keeps a connection whose response has ended. It may still be busy with the end of its request.
+    /// Keeps a connection whose response has ended. It may still be busy with the end of its
+    /// request.
     pub fn give(&self, sender: SendRequest<RequestBody>) {
         let mut idle = self.idle.borrow_mut();
         if !sender.is_closed() && idle.len() < KEPT {

@@ -1,7 +1,7 @@
 //! Connections of HTTP/2 to one endpoint, shared by many requests at a time.
 //!
-//! A further connection is opened when the last has half of its places taken, so that a place is free by the time
-//! it is needed; all who wait for a connection wait for the same one.
+//! A further connection is opened when the last has half of its places taken, so that a place is
+//! free by the time it is needed; all who wait for a connection wait for the same one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -33,7 +33,8 @@ pub struct Http2Pool {
     opening: RefCell<Option<Opening>>,
 }
 
-/// An attempt to connect that all who need a connection wait for; in the end it holds why it failed, if it did.
+/// An attempt to connect that all who need a connection wait for; in the end it holds why it
+/// failed, if it did.
 type Opening = watch::Receiver<Option<Rc<Error>>>;
 
 #[derive(Debug)]
@@ -161,6 +162,7 @@ async fn connect(endpoint: &Endpoint, tls: &Tls) -> Result<Connection, Error> {
 const CONNECTIONS: usize = 64;
 /// How many attempts to connect a request waits for: the first may serve others.
 const ROUNDS: usize = 8;
-/// How often a connection with requests under way is asked whether it is still there, and how long it may take.
+/// How often a connection with requests under way is asked whether it is still there, and how long
+/// it may take.
 const PING: Duration = Duration::from_secs(20);
 const PING_LIMIT: Duration = Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! Gives the data plane what it needs to run in a pod: the ports that the redirect rules lead to, and handles on
-//! what the other half keeps current.
+//! Gives the data plane what it needs to run in a pod: the ports that the redirect rules lead to,
+//! and handles on what the other half keeps current.
 
 use std::{
     io,

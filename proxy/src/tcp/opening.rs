@@ -18,8 +18,9 @@ pub enum Heard {
     Closed,
 }
 
-/// Listens until it is clear what the client speaks. A client that says nothing for `patience` is silent; one
-/// that began and does not go on is taken to speak nothing we know. Dropping the future loses nothing.
+/// Listens until it is clear what the client speaks. A client that says nothing for `patience` is
+/// silent; one that began and does not go on is taken to speak nothing we know. Dropping the future
+/// loses nothing.
 ///
 /// # Errors
 /// What reading fails with.
@@ -47,12 +48,17 @@ async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
     }
 }
 
-/// How long a client that may speak last is waited for before the server is asked: long enough for one that
-/// speaks first to be heard in the same round trip of the pod's own loopback, short enough not to be felt.
+/// How long a client that may speak last is waited for before the server is asked: long enough for
+/// one that speaks first to be heard in the same round trip of the pod's own loopback, short enough
+/// not to be felt.
 pub const FIRST_WORD: Duration = Duration::from_millis(5);
 
 /// How long a client that must speak first is waited for.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(3600);
+
+/// How long a peer of the mesh is waited for, which has opened the connection because it has
+/// something to say.
+pub const FIRST_HELLO: Duration = Duration::from_secs(15);
 
 /// How long the rest of the first line may take.
 const ENOUGH: Duration = Duration::from_secs(10);

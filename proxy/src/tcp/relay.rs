@@ -1,4 +1,5 @@
-//! Carries bytes both ways between two streams until both ways have ended, each on its own (half-close).
+//! Carries bytes both ways between two streams until both ways have ended, each on its own
+//! (half-close).
 
 use std::io;
 
@@ -15,7 +16,8 @@ pub trait Meter {
 /// Relays until both ways have ended.
 ///
 /// # Errors
-/// What either stream fails with; both are to be reset then, so that nobody takes the cut for an end.
+/// What either stream fails with; both are to be reset then, so that nobody takes the cut for an
+/// end.
 pub async fn relay<C, S>(client: &mut C, server: &mut S, meter: &impl Meter) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -49,8 +51,8 @@ async fn one_way(
     }
 }
 
-/// Larger buffers cost more processor time per byte here (measured: 16 to 32 KiB are best), and one TLS record
-/// holds 16 KiB.
+/// Larger buffers cost more processor time per byte here (measured: 16 to 32 KiB are best), and one
+/// TLS record holds 16 KiB.
 const BUFFER: usize = 16 * 1024;
 
 #[cfg(test)]

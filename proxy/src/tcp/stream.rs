@@ -1,4 +1,5 @@
-//! What bytes are carried by: a plain connection or one with TLS on it, and bytes that were read too early.
+//! What bytes are carried by: a plain connection or one with TLS on it, and bytes that were read
+//! too early.
 
 use std::{
     io,
@@ -61,7 +62,8 @@ impl Prefixed {
 }
 
 impl Stream {
-    /// Makes the end of this connection look like what it is when it was cut: a reset, not an orderly end.
+    /// Makes the end of this connection look like what it is when it was cut: a reset, not an
+    /// orderly end.
     pub fn reset(&self) {
         let socket = match self {
             Self::Plain(stream) => stream.inner(),
@@ -179,5 +181,6 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Room for the bytes that tell what is spoken; a ClientHello with post-quantum keys is about 1.5 KiB.
+/// Room for the bytes that tell what is spoken; a ClientHello with post-quantum keys is about 1.5
+/// KiB.
 const READ_AHEAD: usize = 4 * 1024;

@@ -1,4 +1,5 @@
-//! Starts the workers and stops them. The first one also accepts, and hands on what others have more room for.
+//! Starts the workers and stops them. The first one also accepts, and hands on what others have
+//! more room for.
 
 use std::{
     io,
@@ -9,7 +10,11 @@ use std::{
 };
 
 use rand::random;
-use tokio::{net::TcpListener, sync::mpsc, task::LocalSet};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinSet, LocalSet},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -128,22 +133,25 @@ impl Part {
     async fn work(self) -> io::Result<()> {
         let Self { index, plane, dispatch, mut queue, listeners } = self;
         let worker = Worker::new(plane, random());
-        tokio::task::spawn_local(Worker::keep_tidy(Rc::downgrade(&worker)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(Worker::keep_tidy(Rc::downgrade(&worker)));
         let (outbound, inbound) = listeners.unwrap_or_default();
         let sides = [(Side::Outbound, outbound), (Side::Inbound, inbound)];
         for (side, listeners) in sides {
             for listener in listeners {
                 let listener = TcpListener::from_std(listener)?;
                 let (worker, dispatch) = (Rc::clone(&worker), Arc::clone(&dispatch));
-                tokio::task::spawn_local(accept::run(listener, side, index, worker, dispatch));
+                tasks.spawn_local(accept::run(listener, side, index, worker, dispatch));
             }
         }
-        // The queue's other end lives in `dispatch`, which this future holds: it never ends.
-        while let Some(accepted) = queue.recv().await {
-            accepted.serve(&worker);
+        loop {
+            tokio::select! {
+                // None of them ends unless it panics; without it the worker is of no use.
+                Some(ended) = tasks.join_next() => return ended.map_err(io::Error::other),
+                Some(accepted) = queue.recv() => accepted.serve(&worker),
+                else => return Ok(()),
+            }
         }
-        drop(dispatch);
-        Ok(())
     }
 }
 

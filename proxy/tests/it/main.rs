@@ -1,6 +1,7 @@
-//! The proxy against a real kernel and real sockets. What touches redirection needs root, works in network
-//! namespaces of its own and fails with a sentence if it cannot. All else stays on loopback: the data plane with
-//! destinations that the tests bring, discovery and identity with a control plane that says what a test tells it.
+//! The proxy against a real kernel and real sockets. What touches redirection needs root, works in
+//! network namespaces of its own and fails with a sentence if it cannot. All else stays on
+//! loopback: the data plane with destinations that the tests bring, discovery and identity with a
+//! control plane that says what a test tells it.
 
 #[cfg(test)]
 mod control;

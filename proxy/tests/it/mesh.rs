@@ -188,8 +188,8 @@ async fn a_large_body_arrives_whole_both_ways() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 8 << 20);
 }
 
-/// Asks through a client's proxy with `client` for a server that is `server` and should be `catalogue`; tells
-/// the status and why the connection failed at either side.
+/// Asks through a client's proxy with `client` for a server that is `server` and should be
+/// `catalogue`; tells the status and why the connection failed at either side.
 async fn ask(
     client: proxy::identity::Identity,
     server: proxy::identity::Identity,

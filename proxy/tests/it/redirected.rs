@@ -1,5 +1,5 @@
-//! The data plane behind real redirection: an application is reached at its own address and sees 127.0.0.6, and
-//! nothing goes in a circle. Each claim holds for IPv4 and IPv6.
+//! The data plane behind real redirection: an application is reached at its own address and sees
+//! 127.0.0.6, and nothing goes in a circle. Each claim holds for IPv4 and IPv6.
 
 use std::{net::SocketAddr, thread};
 

@@ -1,5 +1,5 @@
-//! A small world on loopback: proxies that are real but for redirection and the control plane, and the
-//! certificates they trust.
+//! A small world on loopback: proxies that are real but for redirection and the control plane, and
+//! the certificates they trust.
 
 use std::{
     io,

@@ -1,0 +1,40 @@
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+    time::{advance, timeout},
+};
+
+use super::{HeadState, Watched};
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_left_in_peace() {
+    let (_client, near) = duplex(64);
+    let mut watched = Watched::new(near, Arc::default());
+    assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_end_ends_the_connection() {
+    let (mut client, near) = duplex(64);
+    let mut watched = Watched::new(near, Arc::default());
+    client.write_all(b"G").await.unwrap();
+    watched.read_u8().await.unwrap();
+    let ended = timeout(Duration::from_secs(60), watched.read_u8()).await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_take_its_time() {
+    let (mut client, near) = duplex(64);
+    let state = Arc::new(HeadState::default());
+    let mut watched = Watched::new(near, Arc::clone(&state));
+    client.write_all(b"head, and a").await.unwrap();
+    watched.read_exact(&mut [0; 11]).await.unwrap();
+    let in_request = state.enter();
+    advance(Duration::from_secs(3600)).await;
+    client.write_all(b"body").await.unwrap();
+    watched.read_exact(&mut [0; 4]).await.unwrap();
+    drop(in_request);
+    assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
+}
