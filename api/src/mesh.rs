@@ -35,7 +35,8 @@ use crate::span::Span;
         description = "proxies that hold their newest configuration, of all that live"),
     printcolumn(name = "Unmeshed", type_ = "integer", json_path = ".status.unmeshed",
         description = "pods that should have a proxy and have none"),
-    printcolumn(name = "CA", type_ = "string", json_path = ".status.ca.phase"),
+    printcolumn(name = "CA", type_ = "string", json_path = ".status.display.ca",
+        description = "the phase of a rotation, and how many proxies have done what it asks for"),
     printcolumn(name = "Root-Expires", type_ = "string", json_path = ".status.display.rootExpires"),
     printcolumn(name = "Rollouts", type_ = "string", json_path = ".status.display.rollouts"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -281,9 +282,13 @@ pub struct CaStatus {
     pub root_expires_at: Option<Time>,
     /// Live proxies that acked the trust bundle, or hold a leaf of the new issuer, as the phase asks for.
     pub proxies_done: Option<i32>,
+    /// Of how many.
+    pub proxies_asked: Option<i32>,
     /// Some of the proxies that the phase waits for, as `<namespace>/<name>`.
     #[schemars(length(max = 16))]
     pub waiting_for: Vec<String>,
+    /// What the phase waits for, in a sentence.
+    pub message: Option<String>,
     /// The number of the trust bundle's decision.
     pub decision: Option<i64>,
     /// The request that was carried out last, or is being carried out.
@@ -313,6 +318,8 @@ pub struct RolloutsStatus {
 pub struct MeshDisplay {
     /// `48/50`.
     pub proxies: String,
+    /// `Idle`, or `Issuing 18/20`.
+    pub ca: String,
     /// `3650d`.
     pub root_expires: String,
     /// `1 active`.

@@ -7,13 +7,15 @@ pub(crate) mod bundle;
 pub(crate) mod issue;
 mod keep;
 pub(crate) mod mint;
+mod observe;
 pub(crate) mod passport;
+mod status;
 pub(crate) mod vault;
 
 use api::mesh::CaStatus;
 
 pub(crate) use issue::Issue;
-pub(crate) use keep::keep;
+pub(crate) use keep::{Inputs, keep};
 
 /// What others see of the authority.
 #[derive(Clone, Debug, Default, PartialEq)]

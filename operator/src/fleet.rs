@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::DropGuard;
 
-pub(crate) use link::{Decisions, Passport, Replica};
+pub(crate) use link::{Decisions, Passport, Replica, serving_issuer};
 pub(crate) use merge::Fleet;
 use merge::Told;
 

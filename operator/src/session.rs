@@ -119,12 +119,14 @@ fn start(shared: &Shared, tasks: &Tasks) {
     let keeper = fleet::Keeper {
         namespace: shared.operator.namespace.clone(),
         worlds: shared.worlds.clone(),
-        passports: passport,
+        passports: passport.clone(),
         decisions,
         fleets: fleets.clone(),
     };
     tasks.spawn_critical("fleet", Box::pin(fleet::keep(keeper, tasks.clone())));
-    let authority = ca::keep(shared.clone(), fleet.clone(), views, tasks.token());
+    let inputs =
+        ca::Inputs { shared: shared.clone(), fleets: fleet.clone(), passports: passport, views };
+    let authority = ca::keep(inputs, tasks.token());
     tasks.spawn_critical("authority", Box::pin(authority));
     let renewal = ca::passport::keep(shared.clone(), view.clone(), passports, tasks.token());
     tasks.spawn_critical("passport", Box::pin(renewal));

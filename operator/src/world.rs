@@ -24,7 +24,7 @@ pub(crate) use namespace::NamespaceFacts;
 pub(crate) use node::NodeFacts;
 #[cfg(test)]
 pub(crate) use pod::Owner;
-pub(crate) use pod::{Gate, PodFacts};
+pub(crate) use pod::{Gate, PodFacts, moment};
 #[cfg(test)]
 pub(crate) use service::SelectorFacts;
 pub(crate) use service::{AutoscalerFacts, BudgetFacts, ServiceFacts};

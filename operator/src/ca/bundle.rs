@@ -66,11 +66,11 @@ async fn turn(
         let Some(owner) = mesh.owner_ref(&()) else { return false };
         let honour_istio_labels = mesh.spec.injection.honour_istio_labels;
         let rule = Rule { own: &shared.operator.namespace, honour_istio_labels };
-        (owner, plan(&world, rule, shared.uid(), &issue.pem))
+        (owner, plan(&world, rule, shared.uid(), &issue.bootstrap))
     };
     let mut failed = false;
     for namespace in plan.apply {
-        let map = bundle(&owner, &namespace, &issue.pem);
+        let map = bundle(&owner, &namespace, &issue.bootstrap);
         match applier.apply(&map).await {
             Ok(_applied) => info!(namespace, "trust bundle written"),
             Err(error) => {
@@ -93,6 +93,11 @@ async fn turn(
         }
     }
     failed
+}
+
+/// Whether every namespace that needs the bundle holds `pem`.
+pub(super) fn is_spread(world: &World, rule: Rule<'_>, mesh: &str, pem: &str) -> bool {
+    plan(world, rule, mesh, pem).apply.is_empty()
 }
 
 /// What differs between what `world` holds and what it should.

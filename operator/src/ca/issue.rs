@@ -1,40 +1,23 @@
 //! What a vault means to the others: the Secret that the control plane signs with, and the trust bundle. Pure.
 
 use k8s_openapi::ByteString;
-use model::trust::Trust;
+use model::{
+    rotation::{Hold, Which},
+    trust::{Anchor, Fingerprint, Trust},
+};
 
 use super::{
     mint::{Authority, Pair},
     vault::{Broken, Data, Root, Vault},
 };
 
-/// One of the authorities of a vault.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Which {
-    Active,
-    Next,
-}
-
-/// What is to hold.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Hold {
-    /// What leaves are signed with.
-    pub(crate) signing: Which,
-    /// What the control plane's own certificate is signed with.
-    pub(crate) serving: Which,
-    /// Which roots are trusted.
-    pub(crate) trusted: Vec<Which>,
-    /// The number of the decision that this is.
-    pub(crate) decision: u64,
-}
-
 /// What is handed out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Issue {
     /// The content of the Secret `serin-ca`.
     pub(crate) secret: Data,
-    /// The trust bundle in PEM.
-    pub(crate) pem: String,
+    /// What a starting pod trusts, in PEM.
+    pub(crate) bootstrap: String,
     /// The trust bundle.
     pub(crate) trust: Trust,
     /// What signs leaves.
@@ -52,16 +35,8 @@ impl Vault {
 
     /// What follows from `hold`.
     pub(crate) fn issue(&self, hold: &Hold) -> Result<Issue, Broken> {
-        let mut anchors = Vec::new();
-        let mut pem = String::new();
-        for which in &hold.trusted {
-            let authority = self.authority(*which);
-            let root = Root::of(authority)?;
-            if !anchors.contains(&root.anchor) {
-                anchors.push(root.anchor);
-                pem.push_str(&authority.root.certificate);
-            }
-        }
+        let (pem, anchors) = self.bundle(&hold.trusted)?;
+        let (bootstrap, _) = self.bundle(&hold.bootstrap)?;
         let issuer = &self.authority(hold.signing).issuer;
         let serving = &self.authority(hold.serving).issuer;
         let text = |key: &str, value: &str| (key.to_owned(), ByteString(value.as_bytes().to_vec()));
@@ -74,7 +49,29 @@ impl Vault {
             text(DECISION, &hold.decision.to_string()),
         ];
         let trust = Trust { decision: hold.decision, anchors };
-        Ok(Issue { secret: secret.into(), pem, trust, issuer: issuer.clone() })
+        Ok(Issue { secret: secret.into(), bootstrap, trust, issuer: issuer.clone() })
+    }
+
+    /// The roots of some authorities, each once, in PEM and in DER.
+    fn bundle(&self, which: &[Which]) -> Result<(String, Vec<Anchor>), Broken> {
+        let (mut pem, mut anchors) = (String::new(), Vec::new());
+        for which in which {
+            let authority = self.authority(*which);
+            let root = Root::of(authority)?;
+            if !anchors.contains(&root.anchor) {
+                anchors.push(root.anchor);
+                pem.push_str(&authority.root.certificate);
+            }
+        }
+        Ok((pem, anchors))
+    }
+}
+
+impl Issue {
+    /// The fingerprint of what signs leaves.
+    pub(crate) fn issuer_fingerprint(&self) -> Option<Fingerprint> {
+        let chain = runtime::tls::certificates_from_pem(self.issuer.certificate.as_bytes());
+        chain.ok()?.first().map(|certificate| Fingerprint::of(certificate))
     }
 }
 

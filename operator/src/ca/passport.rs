@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use api::names;
-use model::identity::SpiffeId;
+use model::{identity::SpiffeId, rotation::Held};
 use runtime::tls::Credentials;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -75,7 +75,9 @@ fn sign(shared: &Shared, issue: &Issue) -> Result<Passport, Error> {
     let leaf = mint::leaf(&issue.issuer, &id(names::OPERATOR)?, validity)?;
     let credentials = Credentials::from_pem(leaf.certificate.as_bytes(), leaf.key.as_bytes())?;
     let anchors = issue.trust.anchors.iter().map(|anchor| anchor.0.clone());
-    Ok(Passport { credentials, anchors: anchors.collect(), control: id(names::CONTROL)? })
+    let held = Held { bundle: Some(issue.trust.fingerprint()), issuer: issue.issuer_fingerprint() };
+    let (anchors, control) = (anchors.collect(), id(names::CONTROL)?);
+    Ok(Passport { credentials, anchors, control, held })
 }
 
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);

@@ -7,7 +7,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
-use model::trust::{Anchor, Fingerprint};
+use model::{
+    rotation::Rotation,
+    trust::{Anchor, Fingerprint},
+};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::mint::{Authority, Pair};
@@ -19,6 +22,8 @@ pub(crate) struct Vault {
     pub(crate) active: Authority,
     /// What is to sign, during a rotation.
     pub(crate) next: Option<Authority>,
+    /// How far the rotation is: written together with the keys that it is about.
+    pub(crate) rotation: Rotation,
 }
 
 /// What is known of a root without its key.
@@ -28,6 +33,8 @@ pub(crate) struct Root {
     pub(crate) anchor: Anchor,
     /// The certificate of what signs in its name.
     pub(crate) issuer: Fingerprint,
+    /// When it was made, in Unix seconds.
+    pub(crate) made: i64,
     /// When it expires, in Unix seconds.
     pub(crate) expires: i64,
 }
@@ -50,7 +57,9 @@ impl Vault {
         let next = data.keys().any(|key| key.starts_with(NEXT));
         let active = read_authority(data, "")?;
         let next = next.then(|| read_authority(data, NEXT)).transpose()?;
-        Ok(Self { active, next })
+        let rotation = data.get(ROTATION).map(|value| serde_json::from_slice(&value.0)).transpose();
+        let rotation = rotation.map_err(|_why| Broken::Unreadable(ROTATION.to_owned()))?;
+        Ok(Self { active, next, rotation: rotation.unwrap_or_default() })
     }
 
     /// The Secret's content.
@@ -59,6 +68,8 @@ impl Vault {
         if let Some(next) = &self.next {
             data.extend(write_authority(next, NEXT));
         }
+        let rotation = serde_json::to_vec(&self.rotation).unwrap_or_default();
+        data.insert(ROTATION.to_owned(), ByteString(rotation));
         data
     }
 }
@@ -71,7 +82,9 @@ impl Root {
         let unreadable = |_| Broken::Unreadable("root.crt".to_owned());
         let (_, parsed) = X509Certificate::from_der(&root).map_err(unreadable)?;
         let expires = parsed.validity().not_after.timestamp();
-        Ok(Self { anchor: Anchor(root.to_vec()), issuer: Fingerprint::of(&issuer), expires })
+        let made = parsed.validity().not_before.timestamp() + SKEW_SECONDS;
+        let (anchor, issuer) = (Anchor(root.to_vec()), Fingerprint::of(&issuer));
+        Ok(Self { anchor, issuer, made, expires })
     }
 
     /// The root's fingerprint.
@@ -122,6 +135,9 @@ fn der(pair: &Pair, name: &str) -> Result<rustls_pki_types::CertificateDer<'stat
 }
 
 const NEXT: &str = "next-";
+const ROTATION: &str = "rotation.json";
+/// Certificates are dated back by this much: [`super::mint`].
+const SKEW_SECONDS: i64 = 300;
 
 #[cfg(test)]
 mod tests;

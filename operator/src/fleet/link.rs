@@ -4,14 +4,15 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use hyper_util::rt::TokioIo;
-use model::{decision::Decision, identity::SpiffeId};
+use model::{decision::Decision, identity::SpiffeId, trust::Fingerprint};
 use runtime::tls::{self, Credentials, PeerVerifier};
+use rustls_pki_types::ServerName;
 use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_stream::wrappers::WatchStream;
 use tonic::transport::{Channel, Endpoint};
 use tracing::{debug, info};
@@ -37,6 +38,8 @@ pub(crate) struct Passport {
     pub(crate) anchors: Vec<Vec<u8>>,
     /// Who a control replica must be.
     pub(crate) control: SpiffeId,
+    /// What a rotation knows the certificate and the roots by.
+    pub(crate) held: model::rotation::Held,
 }
 
 /// The decisions to be followed; nothing until all are known, because what a set lacks is over.
@@ -129,23 +132,19 @@ async fn tell(
     told.send((Arc::clone(&replica.uid), what)).await.map_err(|_closed| Ended::Closed)
 }
 
-/// Checks who answers by its SPIFFE id: a pod's address proves nothing.
+/// The issuer of the certificate that a control replica serves with now, if it can be asked.
+pub(crate) async fn serving_issuer(address: IpAddr, passport: &Passport) -> Option<Fingerprint> {
+    let connector = connector(passport).ok()?;
+    let stream = timeout(OPEN, handshake(address, connector)).await.ok()?.ok()?;
+    let (_, session) = stream.get_ref();
+    session.peer_certificates()?.get(1).map(|issuer| Fingerprint::of(issuer))
+}
+
 async fn connect(address: IpAddr, passport: &Passport) -> Result<Channel, Ended> {
-    let expected = passport.control.to_string();
-    let anchors = passport.anchors.iter().map(Vec::as_slice);
-    let verifier = PeerVerifier::new(anchors, Arc::new(move |name| name == expected))?;
-    let mut config = tls::client_config(Some(passport.credentials.clone()), verifier, &[b"h2"])?;
-    // A session that is resumed is not verified again.
-    config.resumption = rustls::client::Resumption::disabled();
-    let connector = TlsConnector::from(Arc::new(config));
-    let name = rustls_pki_types::ServerName::IpAddress(address.into());
+    let connector = connector(passport)?;
     let dial = tower::service_fn(move |_uri: http::Uri| {
-        let (connector, name) = (connector.clone(), name.clone());
-        async move {
-            let socket = TcpStream::connect((address, api::names::CONTROL_PORT)).await?;
-            socket.set_nodelay(true)?;
-            connector.connect(name, socket).await.map(TokioIo::new)
-        }
+        let connector = connector.clone();
+        async move { handshake(address, connector).await.map(TokioIo::new) }
     });
     // The URI only fills in the requests' authority; `dial` decides where they go.
     let endpoint = Endpoint::from_static("http://serin-control")
@@ -154,6 +153,26 @@ async fn connect(address: IpAddr, passport: &Passport) -> Result<Channel, Ended>
         .keep_alive_timeout(Duration::from_secs(5));
     let connected = timeout(OPEN, endpoint.connect_with_connector(dial)).await;
     connected.map_err(|_elapsed| Ended::Late)?.map_err(Ended::Connect)
+}
+
+async fn handshake(
+    address: IpAddr,
+    connector: TlsConnector,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let socket = TcpStream::connect((address, api::names::CONTROL_PORT)).await?;
+    socket.set_nodelay(true)?;
+    connector.connect(ServerName::IpAddress(address.into()), socket).await
+}
+
+/// Checks who answers by its SPIFFE id: a pod's address proves nothing.
+fn connector(passport: &Passport) -> Result<TlsConnector, tls::Error> {
+    let expected = passport.control.to_string();
+    let anchors = passport.anchors.iter().map(Vec::as_slice);
+    let verifier = PeerVerifier::new(anchors, Arc::new(move |name| name == expected))?;
+    let mut config = tls::client_config(Some(passport.credentials.clone()), verifier, &[b"h2"])?;
+    // A session that is resumed is not verified again.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 const OPEN: Duration = Duration::from_secs(3);

@@ -1,5 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
+use model::rotation::Rotation;
+
 use super::*;
 use crate::ca::mint::{Validity, authority};
 
@@ -8,15 +10,27 @@ fn vault() -> Vault {
         let validity = Validity { now: UNIX_EPOCH, lifetime: Duration::from_secs(1_000_000) };
         authority(&"cluster.local".parse().unwrap(), validity).unwrap()
     };
-    Vault { active: made(), next: Some(made()) }
+    Vault { active: made(), next: Some(made()), rotation: Rotation::default() }
+}
+
+fn hold(signing: Which, serving: Which) -> Hold {
+    Hold {
+        trusted: vec![Which::Next],
+        bootstrap: vec![Which::Active, Which::Next],
+        signing,
+        serving,
+        decision: 7,
+        vault: model::rotation::Vault::Keep,
+        proof: None,
+        waiting: None,
+        transition: None,
+    }
 }
 
 #[test]
 fn the_secret_for_the_control_plane_holds_no_roots_key() {
     let vault = vault();
-    let trusted = vec![Which::Active, Which::Next];
-    let hold = Hold { signing: Which::Next, serving: Which::Active, trusted, decision: 7 };
-    let issue = vault.issue(&hold).unwrap();
+    let issue = vault.issue(&hold(Which::Next, Which::Active)).unwrap();
     let keys: Vec<&str> = issue.secret.keys().map(String::as_str).collect();
     assert_eq!(
         keys,
@@ -33,13 +47,15 @@ fn the_secret_for_the_control_plane_holds_no_roots_key() {
     assert!(!held(&vault.active.root.key) && !held(&vault.next.clone().unwrap().root.key));
     assert!(held(&vault.active.issuer.key) && held(&vault.next.unwrap().issuer.key));
     assert_eq!(decision_of(&issue.secret), Some(7));
-    assert_eq!(issue.trust.anchors.len(), 2);
+    assert_eq!(issue.trust.anchors.len(), 1);
+    let bootstrap = runtime::tls::certificates_from_pem(issue.bootstrap.as_bytes()).unwrap();
+    assert_eq!(bootstrap.len(), 2);
 }
 
 #[test]
 fn a_root_is_trusted_once() {
     let vault = Vault { next: None, ..vault() };
-    let trusted = vec![Which::Active, Which::Next];
-    let hold = Hold { signing: Which::Active, serving: Which::Active, trusted, decision: 1 };
-    assert_eq!(vault.issue(&hold).unwrap().trust.anchors.len(), 1);
+    let issue = vault.issue(&hold(Which::Active, Which::Active)).unwrap();
+    let bootstrap = runtime::tls::certificates_from_pem(issue.bootstrap.as_bytes()).unwrap();
+    assert_eq!(bootstrap.len(), 1);
 }

@@ -5,7 +5,7 @@ use super::*;
 fn facts(owner: Option<&str>, change: impl Fn(&mut Data)) -> SecretFacts {
     let validity = Validity { now: UNIX_EPOCH, lifetime: Duration::from_secs(1_000_000) };
     let active = mint::authority(&"cluster.local".parse().unwrap(), validity).unwrap();
-    let mut data = Vault { active, next: None }.write();
+    let mut data = Vault { active, next: None, rotation: Rotation::default() }.write();
     change(&mut data);
     SecretFacts { owner: owner.map(str::to_owned), data }
 }

@@ -199,6 +199,7 @@ impl Seen<'_> {
         let left = expires.map(|time| text::days_left(time.0.as_second(), self.now));
         MeshDisplay {
             proxies: text::fraction(count.synced, count.total),
+            ca: self.authority.status.as_ref().map(text::phase).unwrap_or_default(),
             root_expires: left.unwrap_or_default(),
             rollouts: text::rollouts(rollouts.total, rollouts.active, rollouts.failed),
             control: text::fraction(control.ready, control.wanted),

@@ -2,9 +2,19 @@
 
 use std::sync::Arc;
 
+use api::mesh::CaStatus;
+
 /// `48/50`.
 pub(super) fn fraction(part: u32, whole: u32) -> String {
     format!("{part}/{whole}")
+}
+
+/// `Idle`, or `Issuing 18/20`.
+pub(super) fn phase(ca: &CaStatus) -> String {
+    match (ca.proxies_done, ca.proxies_asked) {
+        (Some(done), Some(asked)) => format!("{} {done}/{asked}", ca.phase),
+        _ => ca.phase.clone(),
+    }
 }
 
 /// `3650d`: what is left, in days begun. `expired` when nothing is.
