@@ -14,7 +14,7 @@ use control::{
     serve::{self, Server, certificate::Serving},
     session::{
         Sessions, Sources,
-        body::{self, Bodies},
+        body::{Bodies, Most},
     },
     settings::Settings,
     sign::{self, Signer},
@@ -85,7 +85,7 @@ fn wire_up(
     let sources = Sources {
         views: views.clone(),
         authorities: authorities.clone(),
-        bodies: Arc::new(Bodies::new(body::MOST, meter.encoded.clone())),
+        bodies: Arc::new(Bodies::new(Most::default(), meter.encoded.clone())),
         meter: meter.clone(),
     };
     let sessions = Sessions {

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use model::{decision::RolloutId, resource::Resource, trust::Fingerprint};
@@ -29,7 +29,16 @@ pub struct Body {
 pub struct Bodies {
     generations: Mutex<Generations>,
     encoded: Counter,
-    most: usize,
+    most: Most,
+}
+
+/// How much is kept in each of the two halves.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// Bodies.
+    pub bodies: usize,
+    /// Their bytes; what they are made of takes a few times as much.
+    pub bytes: usize,
 }
 
 /// Entries are used from the younger half; when it is full the older half goes.
@@ -37,6 +46,7 @@ pub struct Bodies {
 struct Generations {
     young: HashMap<usize, Entry>,
     old: HashMap<usize, Entry>,
+    bytes: usize,
 }
 
 #[derive(Clone)]
@@ -46,9 +56,9 @@ struct Entry {
 }
 
 impl Bodies {
-    /// No bodies yet; `encoded` counts how many are made. At most twice `most` are kept.
+    /// No bodies yet; `encoded` counts how many are made.
     #[must_use]
-    pub fn new(most: usize, encoded: Counter) -> Self {
+    pub fn new(most: Most, encoded: Counter) -> Self {
         Self { generations: Mutex::default(), encoded, most }
     }
 
@@ -57,23 +67,34 @@ impl Bodies {
     pub fn of(&self, resource: &Resource) -> Option<Arc<Body>> {
         let Some(pointer) = pointer(resource) else { return self.encode(resource) };
         let entry = self.entry(pointer, resource);
-        entry.body.get_or_init(|| self.encode(&entry.resource)).clone()
+        let make = || {
+            let body = self.encode(&entry.resource);
+            self.lock().bytes += size(body.as_ref());
+            body
+        };
+        entry.body.get_or_init(make).clone()
     }
 
     /// The lock is held for a look-up only; whoever comes first encodes outside it, and others wait
     /// for that.
     fn entry(&self, pointer: usize, resource: &Resource) -> Entry {
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.lock();
         if let Some(entry) = generations.young.get(&pointer) {
             return entry.clone();
         }
         let fresh = || Entry { resource: resource.clone(), body: Arc::default() };
         let entry = generations.old.remove(&pointer).unwrap_or_else(fresh);
-        if generations.young.len() >= self.most {
+        if generations.young.len() >= self.most.bodies || generations.bytes >= self.most.bytes {
             generations.old = std::mem::take(&mut generations.young);
+            generations.bytes = 0;
         }
+        generations.bytes += size(entry.body.get().and_then(Option::as_ref));
         generations.young.insert(pointer, entry.clone());
         entry
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn encode(&self, resource: &Resource) -> Option<Arc<Body>> {
@@ -89,6 +110,10 @@ impl Bodies {
             }
         }
     }
+}
+
+fn size(body: Option<&Arc<Body>>) -> usize {
+    body.map_or(0, |body| body.encoded.size())
 }
 
 fn fingerprint(resource: &Resource) -> Option<Fingerprint> {
@@ -123,8 +148,11 @@ impl fmt::Debug for Bodies {
     }
 }
 
-/// Bodies in each of the two halves.
-pub const MOST: usize = 16_384;
+impl Default for Most {
+    fn default() -> Self {
+        Self { bodies: 16_384, bytes: 16 * 1024 * 1024 }
+    }
+}
 
 #[cfg(test)]
 mod tests;

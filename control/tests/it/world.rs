@@ -14,7 +14,10 @@ use control::{
     operations::{Decisions, Operations},
     report::Registry,
     serve::{self, Server, certificate::Serving},
-    session::{Sessions, Sources, body::Bodies},
+    session::{
+        Sessions, Sources,
+        body::{Bodies, Most},
+    },
     sign::Signer,
     token::{Claims, Error, Tokens},
     view::{Asker, PodFacts, View},
@@ -119,7 +122,7 @@ impl World {
             sources: Sources {
                 views: view,
                 authorities: authority.clone(),
-                bodies: Arc::new(Bodies::new(64, meter.encoded.clone())),
+                bodies: Arc::new(Bodies::new(Most::default(), meter.encoded.clone())),
                 meter: meter.clone(),
             },
             tokens: Arc::clone(&tokens),

@@ -16,9 +16,9 @@ fn mesh(access_log: bool) -> Resource {
     }))
 }
 
-fn bodies(most: usize) -> (Bodies, Counter) {
+fn bodies(bodies: usize) -> (Bodies, Counter) {
     let encoded = Counter::default();
-    (Bodies::new(most, encoded.clone()), encoded)
+    (Bodies::new(Most { bodies, ..Most::default() }, encoded.clone()), encoded)
 }
 
 #[test]
@@ -51,8 +51,21 @@ fn what_is_asked_for_stays_and_what_is_not_goes() {
         bodies.of(&mesh(false)).unwrap();
     }
     assert_eq!(encoded.get(), 21);
-    let generations = bodies.generations.lock().unwrap();
+    let generations = bodies.lock();
     assert!(generations.young.len() + generations.old.len() <= 4);
+}
+
+#[test]
+fn large_bodies_fill_a_half_sooner() {
+    let most = Most { bodies: 1000, bytes: 10_000 };
+    let bodies = Bodies::new(most, Counter::default());
+    for decision in 0..100 {
+        let anchors = vec![model::trust::Anchor(vec![0; 4000])];
+        let trust = model::trust::Trust { decision, anchors };
+        bodies.of(&Resource::Trust(Arc::new(trust))).unwrap();
+    }
+    let generations = bodies.lock();
+    assert!(generations.young.len() + generations.old.len() <= 6);
 }
 
 #[test]

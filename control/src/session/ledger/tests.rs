@@ -14,6 +14,7 @@ use proptest::{collection::vec, prelude::proptest};
 use wire::version_of;
 
 use super::*;
+use crate::session::body::Most;
 
 struct Desk {
     ledger: Ledger,
@@ -22,7 +23,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { ledger: Ledger::default(), bodies: Bodies::new(64, Counter::default()) }
+        Self { ledger: Ledger::default(), bodies: Bodies::new(Most::default(), Counter::default()) }
     }
 
     fn subscribe(&mut self, held: Held) {

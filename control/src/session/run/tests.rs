@@ -9,7 +9,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use wire::message::Token;
 
 use super::*;
-use crate::{meter::Meter, session::body::Bodies, view::PodFacts};
+use crate::{
+    meter::Meter,
+    session::body::{Bodies, Most},
+    view::PodFacts,
+};
 
 #[derive(Clone, Debug, Default)]
 struct Cluster(BTreeMap<Key, Resource>);
@@ -49,7 +53,7 @@ impl Desk {
         let empty: Arc<dyn View> = Arc::new(Cluster::default());
         let (views, view) = watch::channel(empty);
         let (_authorities, authorities) = watch::channel(None);
-        let bodies = Arc::new(Bodies::new(16, meter.encoded.clone()));
+        let bodies = Arc::new(Bodies::new(Most::default(), meter.encoded.clone()));
         let sources = Sources { views: view, authorities, bodies, meter };
         let ((outgoing, hears), (say, said)) = (mpsc::channel(room), mpsc::channel(16));
         let hello = Hello {
