@@ -39,6 +39,10 @@ impl Head {
     #[must_use]
     pub fn from_parts(parts: Parts) -> Self {
         let Parts { method, uri, version, mut headers, mut extensions, .. } = parts;
+        // A length beside a coding is a lie told to one of two readers (RFC 9112, section 6.1).
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            headers.remove(header::CONTENT_LENGTH);
+        }
         strip_hop(&mut headers);
         let protocol = extensions.remove::<hyper::ext::Protocol>();
         Self { method, uri, version, headers, protocol }
@@ -69,6 +73,13 @@ impl Head {
         Authority::try_from(self.headers.get(header::HOST)?.as_bytes()).ok()
     }
 
+    /// Whether it may be passed on: two hosts are one for us and another for the next reader
+    /// (RFC 9112, section 3.2).
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        self.headers.get_all(header::HOST).iter().nth(1).is_none()
+    }
+
     /// Whether sending it twice means the same as sending it once (RFC 9110, section 9.2.2).
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
@@ -84,7 +95,7 @@ impl Head {
     /// The request as it is written on `hop`, with `fallback` for who is asked if the client did
     /// not say.
     #[must_use]
-    pub fn request<B>(&self, hop: Hop, fallback: &str, body: B) -> Request<B> {
+    pub fn request<B>(&self, hop: Hop, fallback: &Authority, body: B) -> Request<B> {
         let mut request = Request::new(body);
         request.method_mut().clone_from(&self.method);
         request.headers_mut().clone_from(&self.headers);
@@ -115,9 +126,9 @@ impl Head {
         if self.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 }
     }
 
-    fn absolute(&self, fallback: &str) -> Uri {
+    fn absolute(&self, fallback: &Authority) -> Uri {
         let mut parts = http::uri::Parts::default();
-        parts.authority = self.authority().or_else(|| Authority::try_from(fallback).ok());
+        parts.authority = Some(self.authority().unwrap_or_else(|| fallback.clone()));
         if self.method != Method::CONNECT || self.protocol.is_some() {
             parts.scheme = Some(self.uri.scheme().cloned().unwrap_or(Scheme::HTTP));
             parts.path_and_query = Some(self.path_and_query());

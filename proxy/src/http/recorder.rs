@@ -71,10 +71,12 @@ impl Recorder {
 
     fn series(&self, end: End) -> Arc<RequestSeries> {
         let mut held = self.requests.borrow_mut();
-        held.retain(|(_, series)| series.is_kept());
-        if let Some((_, series)) = held.iter().find(|(known, _)| *known == end) {
+        if let Some((_, series)) = held.iter().find(|(known, _)| *known == end)
+            && series.is_kept()
+        {
             return Arc::clone(series);
         }
+        held.retain(|(_, series)| series.is_kept());
         let End { protocol, code, grpc_status, flags } = end;
         let path = Arc::clone(&self.path);
         let series =

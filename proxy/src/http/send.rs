@@ -123,11 +123,10 @@ async fn send_http2(
     source: Option<&Rc<Source>>,
     busy: Busy,
 ) -> Result<Sent, Failure> {
-    let fallback = endpoint.address.to_string();
     // A connection that is told to close refuses what it is given before it is marked as closed.
     for _ in 0..UNSENT {
         let lease = Http2Pool::take(endpoint, means.tls).await.map_err(Failure::Connect)?;
-        let request = head.request(hop, &fallback, body(source)?);
+        let request = head.request(hop, &endpoint.authority, body(source)?);
         match lease.sender().try_send_request(request).await {
             Ok(response) => {
                 return Ok(Sent {
@@ -149,7 +148,6 @@ async fn send_http1(
     source: Option<&Rc<Source>>,
     busy: Busy,
 ) -> Result<Sent, Failure> {
-    let fallback = endpoint.address.to_string();
     loop {
         let kept = if means.keep { endpoint.http1.take() } else { None };
         let reused = kept.is_some();
@@ -157,7 +155,7 @@ async fn send_http1(
             Some(sender) => sender,
             None => open_http1(means, endpoint).await?,
         };
-        let request = head.request(Hop::Http1, &fallback, body(source)?);
+        let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
         match sender.try_send_request(request).await {
             Ok(response) => {
                 let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
@@ -188,8 +186,7 @@ pub async fn send_alone(
     }
     let busy = endpoint.enter();
     let mut sender = open_http1(means, endpoint).await?;
-    let fallback = endpoint.address.to_string();
-    let mut request = head.request(Hop::Http1, &fallback, body(source)?);
+    let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
     if let Some(protocol) = &wish.protocol {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

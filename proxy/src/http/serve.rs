@@ -69,6 +69,8 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS * 4)
+        // A client that gives up on all it has asked for is no attack, and others share the connection.
+        .max_pending_accept_reset_streams(STREAMS as usize * 4)
         .max_send_buf_size(STREAM_WINDOW as usize)
         .max_header_list_size(LONGEST_HEAD)
         .auto_date_header(false)

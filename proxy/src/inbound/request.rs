@@ -45,6 +45,9 @@ pub(super) async fn handle(
         let (upstream, service) = (original, visitor.service.clone());
         exchange.log(log, Entry { client, original, upstream, service, ..Entry::new(&head) });
     }
+    if !head.is_well_formed() {
+        return Ok(answer(&exchange, Reason::Malformed));
+    }
     let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
         Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
         Err(Failure::Connect(error)) => {

@@ -51,6 +51,9 @@ pub(super) async fn handle(
         let service = routed.as_ref().ok().map(|(backend, _)| backend.id.to_string());
         exchange.log(log, Entry { client, original, route, service, ..Entry::new(&head) });
     }
+    if !head.is_well_formed() {
+        return Ok(answer(&exchange, Reason::Malformed));
+    }
     let backend = match routed {
         Ok((backend, _)) => backend,
         Err(reason) => return Ok(answer(&exchange, reason)),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, rc::Rc};
 
 use model::{
     key::Key,
-    mesh::OutboundPolicy,
+    mesh::{Mesh, OutboundPolicy},
     resource::{Destination, Resource},
 };
 
@@ -35,7 +35,7 @@ pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target
             resolve_workload(worker, original).await
         }
         Answer::Found(_) | Answer::Unavailable => unavailable(worker, original),
-        Answer::Absent => elsewhere(worker),
+        Answer::Absent => elsewhere(worker).await,
     }
 }
 
@@ -52,20 +52,27 @@ async fn resolve_workload(worker: &Rc<Worker>, original: SocketAddr) -> Target {
 /// The control plane does not answer. An address of the mesh is then never spoken to in plain text.
 fn unavailable(worker: &Worker, original: SocketAddr) -> Target {
     match worker.mesh() {
-        Some(mesh) if !mesh.contains(original.ip()) => elsewhere(worker),
+        Some(mesh) if !mesh.contains(original.ip()) => leave(&mesh),
         Some(_) | None => undiscovered(),
     }
 }
 
 /// The mesh knows of nothing there. That is an answer, not a failure: what leaves the mesh follows
-/// its policy.
-fn elsewhere(worker: &Worker) -> Target {
-    match worker.mesh().map(|mesh| mesh.outbound) {
-        Some(OutboundPolicy::RegistryOnly) => Target::Refused(Event::RefusedUnknown),
-        Some(OutboundPolicy::AllowAny) | None => Target::Elsewhere,
+/// its policy, which is waited for if it has not been heard yet.
+async fn elsewhere(worker: &Worker) -> Target {
+    if worker.mesh().is_none() {
+        drop(worker.plane.discovery.look_up(Key::Mesh).await);
+    }
+    worker.mesh().map_or_else(undiscovered, |mesh| leave(&mesh))
+}
+
+const fn leave(mesh: &Mesh) -> Target {
+    match mesh.outbound {
+        OutboundPolicy::RegistryOnly => Target::Refused(Event::RefusedUnknown),
+        OutboundPolicy::AllowAny => Target::Elsewhere,
     }
 }
 
-fn undiscovered() -> Target {
+const fn undiscovered() -> Target {
     Target::Refused(Event::RefusedUndiscovered)
 }

@@ -30,9 +30,16 @@ impl Http1Pool {
     /// A connection that is ready for a request, if one is kept.
     pub fn take(&self) -> Option<SendRequest<RequestBody>> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|kept| !kept.sender.is_closed());
-        let ready = idle.iter().rposition(|kept| kept.sender.is_ready())?;
-        Some(idle.remove(ready).sender)
+        let mut at = idle.len();
+        while let Some(kept) = at.checked_sub(1).and_then(|last| idle.get(last)) {
+            at -= 1;
+            if kept.sender.is_closed() {
+                drop(idle.remove(at));
+            } else if kept.sender.is_ready() {
+                return Some(idle.remove(at).sender);
+            }
+        }
+        None
     }
 
     /// Keeps a connection whose response has ended. It may still be busy with the end of its

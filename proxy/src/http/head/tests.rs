@@ -1,4 +1,4 @@
-use http::{HeaderMap, Request, Version, header};
+use http::{HeaderMap, Request, Version, header, uri::Authority};
 
 use super::{Head, Hop, strip_hop};
 use crate::http::CLIENT_VERSION;
@@ -9,6 +9,10 @@ fn head(request: http::request::Builder) -> Head {
 
 fn get(uri: &str, host: &str) -> Head {
     head(Request::get(uri).header(header::HOST, host))
+}
+
+fn someone() -> Authority {
+    Authority::from_static("someone")
 }
 
 #[test]
@@ -38,12 +42,12 @@ fn the_wish_for_trailers_stays_and_other_codings_go() {
 
 #[test]
 fn between_proxies_host_version_and_target_arrive_as_they_were() {
-    let sent = get("/a?b=c", "shop.example:8080").request(Hop::Mesh, "10.0.0.1:80", ());
+    let sent = get("/a?b=c", "shop.example:8080").request(Hop::Mesh, &someone(), ());
     assert_eq!(sent.uri(), "http://shop.example:8080/a?b=c");
     assert_eq!(sent.headers()[CLIENT_VERSION], "1.1");
     let mut arrived = Head::from_parts(sent.into_parts().0);
     arrived.restore_version();
-    let request = arrived.request(Hop::Http1, "10.0.0.1:80", ());
+    let request = arrived.request(Hop::Http1, &someone(), ());
     assert_eq!(request.version(), Version::HTTP_11);
     assert_eq!(request.uri(), "/a?b=c");
     assert_eq!(request.headers()[header::HOST], "shop.example:8080");
@@ -52,32 +56,32 @@ fn between_proxies_host_version_and_target_arrive_as_they_were() {
 
 #[test]
 fn a_client_that_names_no_host_is_given_none() {
-    let sent =
-        head(Request::get("/").version(Version::HTTP_10)).request(Hop::Mesh, "10.0.0.1:80", ());
-    assert_eq!(sent.uri(), "http://10.0.0.1:80/");
+    let sent = head(Request::get("/").version(Version::HTTP_10)).request(Hop::Mesh, &someone(), ());
+    assert_eq!(sent.uri(), "http://someone/");
     let mut arrived = Head::from_parts(sent.into_parts().0);
     arrived.restore_version();
-    assert_eq!(arrived.request(Hop::Http1, "", ()).version(), Version::HTTP_10);
+    assert_eq!(arrived.request(Hop::Http1, &someone(), ()).version(), Version::HTTP_10);
 }
 
 #[test]
 fn a_host_that_is_no_authority_still_gets_through() {
-    let sent = get("/", "not a host").request(Hop::Mesh, "10.0.0.1:80", ());
-    assert_eq!(sent.uri().authority().unwrap().as_str(), "10.0.0.1:80");
+    let sent = get("/", "not a host").request(Hop::Mesh, &someone(), ());
+    assert_eq!(sent.uri().authority().unwrap().as_str(), "someone");
     assert_eq!(sent.headers()[header::HOST], "not a host");
 }
 
 #[test]
 fn the_whole_server_can_be_asked_for() {
-    let sent = head(Request::options("*").header(header::HOST, "a")).request(Hop::Mesh, "b", ());
+    let sent =
+        head(Request::options("*").header(header::HOST, "a")).request(Hop::Mesh, &someone(), ());
     let arrived = Head::from_parts(sent.into_parts().0);
-    assert_eq!(arrived.request(Hop::Http1, "b", ()).uri(), "*");
+    assert_eq!(arrived.request(Hop::Http1, &someone(), ()).uri(), "*");
 }
 
 #[test]
 fn a_client_of_http2_gets_a_host_header_on_http1() {
     let sent = head(Request::get("http://a/b").version(Version::HTTP_2));
-    assert_eq!(sent.request(Hop::Http1, "x", ()).headers()[header::HOST], "a");
+    assert_eq!(sent.request(Hop::Http1, &someone(), ()).headers()[header::HOST], "a");
 }
 
 #[test]
@@ -85,4 +89,17 @@ fn what_only_proxies_may_say_is_removed() {
     let mut head = head(Request::get("/").header("x-forwarded-client-cert", "URI=spiffe://forged"));
     head.strip_claims();
     assert!(head.headers.is_empty());
+}
+
+#[test]
+fn a_length_beside_a_coding_is_removed() {
+    let request =
+        Request::post("/").header("content-length", "4").header("transfer-encoding", "chunked");
+    assert!(head(request).headers.is_empty());
+}
+
+#[test]
+fn two_hosts_are_one_too_many() {
+    assert!(get("/", "a").is_well_formed());
+    assert!(!head(Request::get("/").header("host", "a").header("host", "b")).is_well_formed());
 }
