@@ -89,8 +89,8 @@ pub enum Strategy {
     Recreate,
 }
 
-/// The pods of one revision. Pods that are being deleted, or are on a node that is not Ready, do not count in
-/// anything but `existing`, where a deleted one counts until it is gone.
+/// The pods of one revision. A pod that is being deleted counts in `existing` alone, until it is gone (its
+/// containers end because they are told to); one on a node that is not Ready in `existing` and `crashes`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Pods {
     /// When the revision's ReplicaSet was made.

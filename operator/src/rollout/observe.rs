@@ -143,8 +143,12 @@ impl<'a> Sight<'a> {
         let own = |pod: &PodFacts| pod.owner.as_ref().is_some_and(|owner| owner.uid == set.uid);
         for (_, pod) in subject.pods.iter().filter(|(_, pod)| own(pod)) {
             counted.existing += 1;
+            if pod.leaving() {
+                // Its containers end because they are told to.
+                continue;
+            }
             counted.crashes = counted.crashes.saturating_add(pod.crashes);
-            if pod.leaving() || !self.node_is_ready(pod) {
+            if !self.node_is_ready(pod) {
                 continue;
             }
             counted.serving += u32::from(pod.ready);

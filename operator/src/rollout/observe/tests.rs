@@ -189,6 +189,16 @@ async fn what_is_leaving_or_on_a_lost_node_exists_and_does_nothing_else() {
 }
 
 #[tokio::test]
+async fn containers_that_end_because_their_pod_is_deleted_did_not_crash() {
+    let mut small = Small::new();
+    small.pod("a", "v1", |pod| {
+        pod.deadline = Some(Moment::ZERO);
+        pod.crashes = 1;
+    });
+    assert_eq!(small.pods("v1").crashes, 0);
+}
+
+#[tokio::test]
 async fn until_a_new_template_has_its_replica_set_the_former_one_is_wanted() {
     let mut small = Small::new();
     small.deployment("v2", |_| {});
