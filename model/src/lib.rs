@@ -19,6 +19,8 @@
 #![warn(missing_docs)]
 
 pub mod acks;
+#[cfg(test)]
+mod chance;
 pub mod decision;
 pub mod endpoint;
 pub mod identity;

@@ -1,3 +1,5 @@
+use proptest::{collection::vec, prelude::*};
+
 use super::{Counts, Life, Refused, Rows, Target};
 use crate::{moment::Moment, revision::Revision};
 
@@ -119,4 +121,32 @@ fn the_first_failure_is_the_earliest_that_any_proxy_saw() {
     rows.merge(&life("a", 1), &canary(), saw(9)).unwrap();
     rows.merge(&life("b", 1), &canary(), saw(5)).unwrap();
     assert_eq!(total(&rows).first_failure, Some(Moment::from_millis(5)));
+}
+
+proptest! {
+    /// Two proxies count on; their reports come late, twice and in any order, and one of them dies.
+    #[test]
+    fn totals_are_what_was_counted_last_whatever_order_reports_come_in(
+        reports in vec((0..2_u64, 0..40_usize), 1..60),
+        dies_after in 0..60_usize,
+    ) {
+        let mut rows = Rows::default();
+        let mut last = [0_u64; 2];
+        let mut before = counts(0, 0);
+        for (at, (proxy, report)) in reports.into_iter().enumerate() {
+            let attempts = u64::try_from(report).unwrap();
+            let name = if proxy == 0 { "a" } else { "b" };
+            rows.merge(&life(name, 1), &canary(), counts(attempts, attempts / 2)).unwrap();
+            if at == dies_after {
+                rows.end("a");
+            }
+            let slot = &mut last[usize::try_from(proxy).unwrap()];
+            *slot = attempts.max(*slot);
+            let now = total(&rows);
+            prop_assert!(now.attempts >= before.attempts && now.failures >= before.failures);
+            prop_assert_eq!(now.attempts, last[0] + last[1]);
+            prop_assert_eq!(now.failures, last[0] / 2 + last[1] / 2);
+            before = now;
+        }
+    }
 }

@@ -1,26 +1,5 @@
 use super::{Breach, Rule, Sample, Slo, Verdict, evidence};
-use crate::{rows::Counts, weight::Weight};
-
-/// SplitMix64: the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Counts attempts that fail with a chance of `failing` in a hundred thousand.
-    fn attempts(&mut self, failing: u64, attempts: u64, counts: &mut Counts) {
-        counts.attempts += attempts;
-        if failing > 0 {
-            let failed = (0..attempts).filter(|_| self.next() % 100_000 < failing).count();
-            counts.failures += u64::try_from(failed).unwrap();
-        }
-    }
-}
+use crate::{chance::Chance, rows::Counts, weight::Weight};
 
 /// A service under a rollout: failures in parts per hundred thousand.
 #[derive(Clone, Copy)]
@@ -39,15 +18,15 @@ impl World {
     /// How many canary attempts it took to find the canary guilty, judging after every batch and renewing the
     /// segment after every 500 canary attempts.
     fn guilty_after(self, seed: u64, canary_attempts: u64) -> Option<u64> {
-        let mut random = Random(seed);
+        let mut chance = Chance::of(seed);
         let share = Weight::from_percent(self.weight).unwrap();
         let mut sample = fresh(share, 1);
         let mut before = 0;
         while before + sample.canary.attempts < canary_attempts {
             for _ in 0..BATCH {
-                random.attempts(self.canary, 1, &mut sample.canary);
+                chance.attempts(self.canary, 1, &mut sample.canary);
                 let others = u64::from(100 - self.weight) / u64::from(self.weight);
-                random.attempts(self.base, others, &mut sample.base);
+                chance.attempts(self.base, others, &mut sample.base);
             }
             if let Verdict::Breach(_) = Verdict::of(&self.slo, Some(&sample)) {
                 return Some(before + sample.canary.attempts);
@@ -62,7 +41,7 @@ impl World {
 
     /// How many of `runs` runs found the canary guilty.
     fn guilty(self, runs: u64, canary_attempts: u64) -> u64 {
-        let found = |run: &u64| self.guilty_after(run * 7_919 + 1, canary_attempts).is_some();
+        let found = |run: &u64| self.guilty_after(*run, canary_attempts).is_some();
         (0..runs).filter(found).count().try_into().unwrap()
     }
 }
