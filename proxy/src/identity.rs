@@ -4,7 +4,10 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwapOption;
-use model::{identity::SpiffeId, trust::Trust};
+use model::{
+    identity::SpiffeId,
+    trust::{Fingerprint, Trust},
+};
 use runtime::tls::Credentials;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::{Notify, watch};
@@ -33,7 +36,10 @@ pub struct Identity {
 struct Inner {
     material: ArcSwapOption<Material>,
     generation: watch::Sender<u64>,
+    /// Someone asked for a new certificate.
     wanted: Notify,
+    /// Who signs certificates now, as far as control has said.
+    issuer: watch::Sender<Option<Fingerprint>>,
 }
 
 /// What a TLS configuration is built from.
@@ -55,7 +61,8 @@ impl Identity {
     #[must_use]
     pub fn empty() -> Self {
         let (material, generation) = (ArcSwapOption::empty(), watch::Sender::new(0));
-        Self { inner: Arc::new(Inner { material, generation, wanted: Notify::new() }) }
+        let (wanted, issuer) = (Notify::new(), watch::Sender::new(None));
+        Self { inner: Arc::new(Inner { material, generation, wanted, issuer }) }
     }
 
     /// The material in use; nothing until the first certificate was signed.
@@ -73,6 +80,11 @@ impl Identity {
     /// Asks for a new certificate, for whoever finds that the present one is not accepted.
     pub fn renew(&self) {
         self.inner.wanted.notify_one();
+    }
+
+    /// Says who signs certificates now: one of another issuer is renewed.
+    pub fn signed_by(&self, issuer: Fingerprint) {
+        self.inner.issuer.send_if_modified(|known| known.replace(issuer) != Some(issuer));
     }
 
     /// A handle over a certificate that a test made.

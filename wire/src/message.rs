@@ -162,6 +162,8 @@ pub struct Rejected {
 pub struct Settings {
     /// How often it reports.
     pub report_interval: Duration,
+    /// Who signs leaves now, if control says so. A proxy whose leaf another one signed renews it.
+    pub issuer: Option<Fingerprint>,
 }
 
 /// From the operator to a replica: the whole set of decisions.

@@ -185,7 +185,9 @@ impl Session {
 
     fn wanted_settings(&self) -> Settings {
         let report_interval = if self.ledger.is_under_rollout() { FAST } else { SLOW };
-        Settings { report_interval }
+        let authority = self.sources.authorities.borrow();
+        let issuer = authority.as_ref().map(|authority| authority.issuer.fingerprint());
+        Settings { report_interval, issuer }
     }
 
     /// A first change is followed at once, those right after it together.

@@ -151,13 +151,32 @@ async fn a_proxy_that_calls_a_service_under_a_rollout_reports_often() {
     let key = Key::Service(web());
     world.change(|cluster| drop(cluster.insert(key.clone(), service(None))));
     let mut proxy = world.proxy("web-1").await;
-    let interval =
-        |millis| FromControl::Settings(Settings { report_interval: Duration::from_millis(millis) });
+    let issuer = world.issuer();
+    let interval = |millis| {
+        let report_interval = Duration::from_millis(millis);
+        FromControl::Settings(Settings { report_interval, issuer })
+    };
     assert_eq!(proxy.hear_anything().await.unwrap(), interval(2000));
     proxy.subscribe(Held::nothing(key.clone())).await;
     proxy.push().await;
     world.change(|cluster| drop(cluster.insert(key.clone(), service(Some(1)))));
     assert_eq!(proxy.hear_anything().await.unwrap(), interval(250));
+}
+
+#[tokio::test]
+async fn proxies_hear_of_a_new_issuer_as_soon_as_there_is_one() {
+    let world = World::new().await;
+    let mut proxy = world.proxy("web-1").await;
+    let told = |message| match message {
+        FromControl::Settings(settings) => settings.issuer,
+        other => panic!("{other:?} instead of settings"),
+    };
+    assert_eq!(told(proxy.hear_anything().await.unwrap()), world.issuer());
+    let secret = crate::authority::Root::new().secret(2);
+    let authority = Arc::new(control::ca::Authority::read(&secret).unwrap());
+    let next = Some(authority.issuer.fingerprint());
+    world.authorities.send_replace(Some(authority));
+    assert_eq!(told(proxy.hear_anything().await.unwrap()), next);
 }
 
 #[tokio::test]

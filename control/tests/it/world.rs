@@ -24,7 +24,7 @@ use control::{
 };
 use futures::{StreamExt as _, future::BoxFuture};
 use hyper_util::rt::TokioIo;
-use model::{identity::SpiffeId, key::Key, resource::Resource};
+use model::{identity::SpiffeId, key::Key, resource::Resource, trust::Fingerprint};
 use runtime::{
     clock::Clock,
     tasks::Tasks,
@@ -155,6 +155,11 @@ impl World {
         tasks.spawn("listener", serve::serve(listener, server));
         let cluster = Mutex::new(cluster);
         Self { root, address, metrics, tasks, decisions, authorities, views, cluster }
+    }
+
+    /// Who signs leaves.
+    pub(crate) fn issuer(&self) -> Option<Fingerprint> {
+        self.authorities.borrow().as_ref().map(|authority| authority.issuer.fingerprint())
     }
 
     /// Changes the cluster; sessions see it as a new view.

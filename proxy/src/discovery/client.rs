@@ -25,7 +25,7 @@ use super::{
 use crate::{
     cause::causes,
     control::{Backoff, Control},
-    identity::Roots,
+    identity::{Identity, Roots},
     report::Reporter,
 };
 
@@ -157,7 +157,7 @@ impl Writer {
                 biased;
                 heard = session.listen() => match heard {
                     Heard::Messages(messages) => {
-                        if let Some(closed) = self.take_in(messages, &mut session) {
+                        if let Some(closed) = self.take_in(messages, &mut session, &proxy.roots.identity) {
                             break closed;
                         }
                     }
@@ -178,6 +178,7 @@ impl Writer {
         &mut self,
         messages: Vec<Result<FromControl, Error>>,
         session: &mut Session,
+        identity: &Identity,
     ) -> Option<Closed> {
         for message in messages {
             match message {
@@ -188,6 +189,9 @@ impl Writer {
                 Ok(FromControl::Absent(key)) => self.table.absent(&key),
                 Ok(FromControl::Settings(settings)) => {
                     session.report_every(settings.report_interval);
+                    if let Some(issuer) = settings.issuer {
+                        identity.signed_by(issuer);
+                    }
                 }
                 Err(error) if error.is_final() => return Some(Closed::Lost(Some(error))),
                 Err(Error::Rejected(rejected)) => {

@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::{identity::SpiffeId, key::Key, resource::Resource, trust::Trust};
+use model::{
+    identity::SpiffeId,
+    key::Key,
+    resource::Resource,
+    trust::{Fingerprint, Trust},
+};
 use rcgen::{CertificateParams, KeyPair, SanType};
 use runtime::{
     clock::Clock,
@@ -33,6 +38,7 @@ pub struct Renewal {
     authority: Arc<dyn Authority>,
     clock: Clock,
     pushed: watch::Receiver<u64>,
+    issuer: watch::Receiver<Option<Fingerprint>>,
     metrics: Metrics,
     awaited: Option<Pending>,
     /// When the next certificate is due.
@@ -63,8 +69,9 @@ impl Renewal {
         clock: Clock,
     ) -> Self {
         let (pushed, due) = (discovery.changed(), Instant::now());
+        let issuer = identity.inner.issuer.subscribe();
         let (metrics, awaited) = (Metrics::default(), None);
-        Self { id, identity, discovery, authority, clock, pushed, metrics, awaited, due }
+        Self { id, identity, discovery, authority, clock, pushed, issuer, metrics, awaited, due }
     }
 
     /// Shows how it goes.
@@ -119,6 +126,7 @@ impl Renewal {
                 () = identity.inner.wanted.notified(), if self.may_be_asked() => {
                     self.bring_forward(Duration::ZERO);
                 }
+                Ok(()) = self.issuer.changed() => self.follow_issuer(drawn(SPREAD, 0.0)),
                 () = tokio::time::sleep_until(self.due) => return,
             }
         }
@@ -166,6 +174,8 @@ impl Renewal {
             self.due = Instant::now() + renew_in;
             info!(id = %self.id, ?left, ?renew_in, "certificate in use");
         }
+        // The replica that signed may be behind the one that said who signs.
+        self.follow_issuer(drawn(ASK_AGAIN, 0.5));
         Ok(())
     }
 
@@ -187,10 +197,18 @@ impl Renewal {
         }
     }
 
-    /// Puts newer roots in use, and decides what they mean for the certificate.
-    ///
-    /// Every decision about the roots asks for a new certificate: that is how proxies learn that control signs
-    /// with a new issuer.
+    /// Asks for a new certificate `later` if the one in use is not of the issuer that signs now.
+    fn follow_issuer(&mut self, later: Duration) {
+        let wanted = *self.issuer.borrow_and_update();
+        let Some(leaf) = self.identity.current().and_then(|material| material.leaf()) else {
+            return;
+        };
+        if wanted.is_some_and(|wanted| wanted != leaf.issuer) {
+            self.bring_forward(later);
+        }
+    }
+
+    /// Puts newer roots in use. A certificate that they do not vouch for is replaced at once.
     fn follow_roots(&mut self) {
         let (Some(trust), Some(material)) = (self.pushed_roots(), self.identity.current()) else {
             return;
@@ -198,15 +216,12 @@ impl Renewal {
         if trust.decision < material.trust.decision || trust == material.trust {
             return;
         }
-        let is_newer = trust.decision > material.trust.decision;
         let Material { id, chain, key, .. } = &*material;
         self.identity.swap(id.clone(), chain.clone(), key.clone_key(), Arc::clone(&trust));
         let is_retired = !leads_to(chain, &trust, &self.clock);
         info!(decision = trust.decision, roots = trust.anchors.len(), is_retired, "roots in use");
         if is_retired {
             self.bring_forward(Duration::ZERO);
-        } else if is_newer {
-            self.bring_forward(SPREAD.mul_f64(rand::random_range(0.0..1.0)));
         }
     }
 
@@ -250,13 +265,20 @@ fn half_life(left: Duration) -> Duration {
     left.mul_f64(rand::random_range(0.45..0.55)).max(SHORTEST)
 }
 
+/// Some part of `span`, from `least` of it on.
+fn drawn(span: Duration, least: f64) -> Duration {
+    span.mul_f64(rand::random_range(least..1.0))
+}
+
 impl std::fmt::Debug for Renewal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Renewal").field("id", &self.id.to_string()).finish_non_exhaustive()
     }
 }
 
-/// What all proxies of a mesh spread their requests over when the roots change.
+/// What all proxies of a mesh spread their requests over when another issuer signs.
 const SPREAD: Duration = Duration::from_secs(2);
+/// Within what time they ask again if they got a certificate of the old one.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// Between two renewals, whatever the certificate says.
 const SHORTEST: Duration = Duration::from_secs(1);

@@ -195,7 +195,7 @@ async fn a_certificate_whose_root_is_retired_is_replaced_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn roots_that_are_added_are_trusted_at_once_and_ask_for_a_certificate_soon() {
+async fn roots_that_are_added_are_trusted_at_once_and_the_certificate_stays() {
     let (old, new) = (authority(), authority());
     let both = trust(2, &[&old, &new]);
     let mut world = World::new(old);
@@ -206,7 +206,49 @@ async fn roots_that_are_added_are_trusted_at_once_and_ask_for_a_certificate_soon
     assert_eq!(*material.trust, both);
     assert_eq!(world.start.elapsed(), Duration::ZERO);
     let (at, _) = world.asked().await;
+    assert!(at >= DAY.mul_f64(0.45), "{at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_of_another_issuer_than_the_one_that_signs_is_renewed_soon() {
+    let (old, new) = (authority(), authority());
+    let issuer = Fingerprint::of(new.der());
+    let both = trust(2, &[&old, &new]);
+    let mut world = World::new(old);
+    *world.signer.trust.lock().unwrap() = both;
+    world.asked().await;
+    world.generation(1).await;
+    *world.signer.root.lock().unwrap() = Arc::new(new);
+    world.identity.signed_by(issuer);
+    let (at, _) = world.asked().await;
     assert!(at <= Duration::from_secs(2), "{at:?}");
+    assert_eq!(world.generation(2).await.leaf().unwrap().issuer, issuer);
+    let (at, _) = world.asked().await;
+    assert!(at >= DAY.mul_f64(0.45), "once is enough: {at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_still_signs_with_the_old_issuer_is_asked_again_without_haste() {
+    let (old, new) = (authority(), authority());
+    let mut world = World::new(old);
+    world.asked().await;
+    world.generation(1).await;
+    world.identity.signed_by(Fingerprint::of(new.der()));
+    for _ in 0..20 {
+        world.asked().await;
+    }
+    assert!(world.start.elapsed() >= Duration::from_secs(20), "{:?}", world.start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_issuer_that_signed_is_no_reason_to_renew() {
+    let root = authority();
+    let issuer = Fingerprint::of(root.der());
+    let mut world = World::new(root);
+    world.identity.signed_by(issuer);
+    world.asked().await;
+    let (at, _) = world.asked().await;
+    assert!(at >= DAY.mul_f64(0.45), "{at:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use model::{
     key::Key,
     resource::{Destination, Resource},
     service::{Backend, Protocol, Service, ServiceId},
-    trust::Trust,
+    trust::{Fingerprint, Trust},
 };
 use proxy::{
     control,
@@ -284,7 +284,7 @@ async fn reports_come_at_the_pace_that_control_sets_and_say_what_was_counted() {
     let rollout = model::decision::RolloutId::new("shop", "payment");
     subject.rows.record(&rollout, None, false);
     let report_interval = Duration::from_millis(100);
-    session.say(FromControl::Settings(Settings { report_interval })).await;
+    session.say(FromControl::Settings(Settings { report_interval, issuer: None })).await;
     let less = Duration::from_millis(1500);
     let rows = tokio::time::timeout(less, async {
         // The next but one at least was made after the pace changed.
@@ -293,6 +293,17 @@ async fn reports_come_at_the_pace_that_control_sets_and_say_what_was_counted() {
     });
     let rows = rows.await.expect("two reports in less than one default interval");
     assert_eq!((rows[0].attempts, rows[0].failures), (1, 1));
+}
+
+#[tokio::test]
+async fn a_proxy_that_hears_of_another_issuer_asks_it_for_a_certificate() {
+    let mut control = Control::start().await;
+    let subject = Subject::of(&control);
+    let session = control.session().await;
+    let (report_interval, issuer) = (Duration::from_secs(2), Some(Fingerprint([7; 32])));
+    session.say(FromControl::Settings(Settings { report_interval, issuer })).await;
+    let mut generation = subject.identity.changed();
+    drop(in_time(generation.wait_for(|generation| *generation >= 2)).await.unwrap());
 }
 
 #[tokio::test]

@@ -6,7 +6,13 @@ use bytes::Bytes;
 use model::key::{Key, Version};
 use proto::{from_control::Message as From, to_control::Message as To};
 
-use super::{address::text, key, service::encode_millis, sign::decode_token};
+use super::{
+    address::text,
+    key,
+    service::encode_millis,
+    sign::decode_token,
+    trust::{decode_fingerprint, encode_fingerprint},
+};
 use crate::{
     body,
     invalid::{At, Invalid, each, required, sift},
@@ -80,9 +86,10 @@ pub(crate) fn encode_from(message: FromControl<crate::Encoded>) -> proto::FromCo
             body: body.into_bytes(),
         }),
         FromControl::Absent(key) => From::Absent(proto::Absent { key: Some((&key).into()) }),
-        FromControl::Settings(Settings { report_interval }) => {
+        FromControl::Settings(Settings { report_interval, issuer }) => {
             let millis = u32::try_from(encode_millis(report_interval)).unwrap_or(u32::MAX);
-            From::Settings(proto::Settings { report_interval_millis: millis })
+            let issuer = issuer.as_ref().map(encode_fingerprint).unwrap_or_default();
+            From::Settings(proto::Settings { report_interval_millis: millis, issuer })
         }
     };
     proto::FromControl { message: Some(message) }
@@ -108,9 +115,11 @@ pub(crate) fn decode_from(
     Ok(match required(message)? {
         From::Push(push) => FromControl::Push(decode_push(push)?),
         From::Absent(proto::Absent { key }) => FromControl::Absent(key::decode(key).at("absent")?),
-        From::Settings(proto::Settings { report_interval_millis: millis }) => {
+        From::Settings(proto::Settings { report_interval_millis: millis, issuer }) => {
             let report_interval = Duration::from_millis(millis.into());
-            FromControl::Settings(Settings { report_interval })
+            let issuer = (!issuer.is_empty()).then(|| decode_fingerprint(&issuer));
+            let issuer = issuer.transpose().at("settings.issuer")?;
+            FromControl::Settings(Settings { report_interval, issuer })
         }
     })
 }

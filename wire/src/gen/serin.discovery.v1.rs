@@ -203,10 +203,14 @@ pub struct Absent {
     #[prost(message, optional, tag = "1")]
     pub key: ::core::option::Option<Key>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Settings {
     #[prost(uint32, tag = "1")]
     pub report_interval_millis: u32,
+    /// SHA-256 of the DER certificate that signs leaves now; empty: not known. A proxy whose leaf another one
+    /// signed renews it.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub issuer: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {

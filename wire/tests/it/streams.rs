@@ -1,10 +1,15 @@
 //! Messages over a real HTTP/2 stream, in both directions.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use model::{identity::SpiffeId, key::Key, service::ServiceId, trust::Trust};
+use model::{
+    identity::SpiffeId,
+    key::Key,
+    service::ServiceId,
+    trust::{Fingerprint, Trust},
+};
 use proptest::{
     collection::vec,
     prelude::{ProptestConfig, proptest},
@@ -14,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use wire::{
     Encoded,
     client::{DiscoveryClient, Error, IdentityClient, OperationsClient},
-    message::{FromControl, Push, SignRequest, SignResponse, ToReplica, Token},
+    message::{FromControl, Push, Settings, SignRequest, SignResponse, ToReplica, Token},
     server::{Peer, Refusal},
 };
 
@@ -126,6 +131,22 @@ fn a_body_of_another_service_is_rejected_and_the_stream_goes_on() {
         let Err(Error::Rejected(rejected)) = got.next().await.unwrap() else { panic!() };
         assert_eq!((&rejected.key, rejected.version), (&key, version));
         assert_eq!(got.next().await.unwrap().unwrap(), FromControl::Absent(key));
+    });
+}
+
+#[test]
+fn a_proxy_hears_how_it_is_to_behave() {
+    run(async {
+        let world = world();
+        let mut client = DiscoveryClient::new(Wire::to(world.fake, Peer::default()).await);
+        let mut got = client.connect(futures::stream::pending()).await.unwrap();
+        for issuer in [None, Some(Fingerprint([7; 32]))] {
+            let settings = Settings { report_interval: Duration::from_millis(250), issuer };
+            let settings = FromControl::Settings(settings);
+            world.pushes.send(Ok(settings.clone())).await.unwrap();
+            let FromControl::Settings(heard) = got.next().await.unwrap().unwrap() else { panic!() };
+            assert_eq!(FromControl::Settings(heard), settings);
+        }
     });
 }
 
