@@ -1,13 +1,14 @@
 //! Who of the live proxies holds what: the proof that rollouts and rotations wait for.
 //!
-//! A census is taken by the caller, who alone knows which proxies are live. Here it is only counted: how many
-//! hold what is asked for, and the names of those that do not.
+//! A census is taken by the caller, who alone knows which proxies are live. Here it is only
+//! counted: how many hold what is asked for, and the names of those that do not.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// The live proxies and what each says it holds. The key is what a person can look up: `<namespace>/<pod>`.
+/// The live proxies and what each says it holds. The key is what a person can look up:
+/// `<namespace>/<pod>`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Census<T> {
     /// Every live proxy, also one that was never heard of.

@@ -31,13 +31,15 @@ impl Moment {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it lies ahead, which a clock that was set back can cause.
+    /// How long ago `earlier` was; zero if it lies ahead, which a clock that was set back can
+    /// cause.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The moment `span` later; parts of a millisecond are dropped, and the end of time is not passed.
+    /// The moment `span` later; parts of a millisecond are dropped, and the end of time is not
+    /// passed.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);

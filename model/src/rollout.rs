@@ -1,16 +1,18 @@
-//! The rollout machine: says where a release stands next and what must be held now, and does nothing else.
+//! The rollout machine: says where a release stands next and what must be held now, and does
+//! nothing else.
 //!
-//! The caller observes ([`Seen`]), asks for the next state and what to hold ([`Rollout::next`]), makes it so, and
-//! writes the state down ([`Persisted`]). What is held are levels: a write that was lost is made again at the next
-//! turn. One turn makes at most one transition, so the caller asks again at once while [`Hold::transition`] is
-//! there, with `recorded` as true as it then is.
+//! The caller observes ([`Seen`]), asks for the next state and what to hold ([`Rollout::next`]),
+//! makes it so, and writes the state down ([`Persisted`]). What is held are levels: a write that
+//! was lost is made again at the next turn. One turn makes at most one transition, so the caller
+//! asks again at once while [`Hold::transition`] is there, with `recorded` as true as it then is.
 //!
 //! What holds in every state:
 //! - The decision's number rises with every change of traffic and never falls.
-//! - Taking traffic away waits for nothing. Giving more waits until all proxies hold the last decision, telemetry
-//!   is fresh and the record is written. After a restart none of these is known, so nothing rises then.
-//! - A gate stays shut only while pods of another revision serve, or are wanted and were seen serving a moment
-//!   ago ([`guard`]).
+//! - Taking traffic away waits for nothing. Giving more waits until all proxies hold the last
+//!   decision, telemetry is fresh and the record is written. After a restart none of these is
+//!   known, so nothing rises then.
+//! - A gate stays shut only while pods of another revision serve, or are wanted and were seen
+//!   serving a moment ago ([`guard`]).
 //! - A withdrawn revision is not tried again before another one was wanted.
 
 use std::collections::BTreeSet;
@@ -93,8 +95,8 @@ pub enum Phase {
         /// Why.
         reason: Reason,
     },
-    /// The release failed when its pods had taken the place of others: it gets what the others cannot carry,
-    /// no gate is opened, and a person must act.
+    /// The release failed when its pods had taken the place of others: it gets what the others
+    /// cannot carry, no gate is opened, and a person must act.
     Halted {
         /// The release.
         run: Run,

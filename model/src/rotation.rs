@@ -1,4 +1,5 @@
-//! The rotation of the mesh's root: says what is trusted and who signs, and moves on only with proof.
+//! The rotation of the mesh's root: says what is trusted and who signs, and moves on only with
+//! proof.
 //!
 //! ```text
 //! Idle → TrustBoth → Issuing → Draining → Retired → Idle
@@ -12,9 +13,10 @@
 //! | Draining, dropping | new | new | new | every live proxy acknowledged the bundle of the new one |
 //! | Retired | new | new | new | the old root's key is gone |
 //!
-//! What a starting pod bootstraps from trusts both until `Retired`, so it finds its way at any moment. At no moment
-//! can two live proxies hold certificates that the other does not trust: the tests walk every order in which
-//! proxies may follow. Going back is the same way with the roles exchanged.
+//! What a starting pod bootstraps from trusts both until `Retired`, so it finds its way at any
+//! moment. At no moment can two live proxies hold certificates that the other does not trust: the
+//! tests walk every order in which proxies may follow. Going back is the same way with the roles
+//! exchanged.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +33,8 @@ pub use seen::{Authority, Held, Plan, Seen};
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rotation {
-    /// The number of the trust bundle. Rises with every change of what is trusted; proxies never return to a
-    /// lower one.
+    /// The number of the trust bundle. Rises with every change of what is trusted; proxies never
+    /// return to a lower one.
     pub decision: u64,
     /// The request that was carried out last, or is being carried out.
     pub handled: Option<Moment>,

@@ -1,9 +1,10 @@
 //! What the proxies counted for one rollout, merged so that no attempt is counted twice.
 //!
-//! A proxy's rows are cumulative over one life of its process, and the same row may arrive through several
-//! control replicas, late, and out of order. Merging takes the greater number of each counter, and totals grow
-//! by the difference only: they never go back, not even when a proxy dies and its rows are forgotten. The
-//! caller keeps one [`Rows`] per rollout and judges by differences of totals.
+//! A proxy's rows are cumulative over one life of its process, and the same row may arrive through
+//! several control replicas, late, and out of order. Merging takes the greater number of each
+//! counter, and totals grow by the difference only: they never go back, not even when a proxy dies
+//! and its rows are forgotten. The caller keeps one [`Rows`] per rollout and judges by differences
+//! of totals.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -33,8 +34,8 @@ pub enum Target {
     Revision(Revision),
 }
 
-/// What was counted at the client side. Every field only grows, except the first failure, which only becomes
-/// known.
+/// What was counted at the client side. Every field only grows, except the first failure, which
+/// only becomes known.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
     /// Attempts that ended, retries and failed connects included.
@@ -52,8 +53,8 @@ pub type Totals = BTreeMap<Target, Counts>;
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     lives: BTreeMap<Life, Reported>,
-    /// Lives that ended, in the order in which they are forgotten. Until then their rows are kept, so that one
-    /// that arrives late is not taken for a new one.
+    /// Lives that ended, in the order in which they are forgotten. Until then their rows are kept,
+    /// so that one that arrives late is not taken for a new one.
     ended: VecDeque<Life>,
     totals: Totals,
     refused: u64,
@@ -78,8 +79,8 @@ pub enum Refused {
 }
 
 impl Counts {
-    /// What was counted after `mark`, a former value of the same counters. Nothing, where the counters went
-    /// back, which happens if whoever counted started again.
+    /// What was counted after `mark`, a former value of the same counters. Nothing, where the
+    /// counters went back, which happens if whoever counted started again.
     #[must_use]
     pub fn since(&self, mark: &Self) -> Self {
         let failures = self.failures.saturating_sub(mark.failures);
@@ -164,8 +165,9 @@ impl Rows {
         self.refused
     }
 
-    /// Drops all targets for which `keep` is false: revisions that are gone. A target that comes back counts
-    /// from what its proxies then report, which may include what they counted before; judge by differences.
+    /// Drops all targets for which `keep` is false: revisions that are gone. A target that comes
+    /// back counts from what its proxies then report, which may include what they counted before;
+    /// judge by differences.
     pub fn retain(&mut self, keep: impl Fn(&Target) -> bool) {
         self.totals.retain(|target, _| keep(target));
         for reported in self.lives.values_mut() {

@@ -1,46 +1,51 @@
-//! Whether a release does well: a typed verdict on what its callers counted, safe to ask for at any moment.
+//! Whether a release does well: a typed verdict on what its callers counted, safe to ask for at any
+//! moment.
 //!
 //! # The test
 //!
-//! One question is asked of *hits* among *trials*: can each trial have been a hit with a probability of at most
-//! `base`? The evidence against it is a mean of likelihood ratios,
+//! One question is asked of *hits* among *trials*: can each trial have been a hit with a
+//! probability of at most `base`? The evidence against it is a mean of likelihood ratios,
 //!
 //! ```text
 //! E = mean over ω of  ω^hits / (1 + (ω - 1)·base)^trials ,      ω in 2, 4, 10, 30, 100, 1000
 //! ```
 //!
-//! Each term bets that the odds of a hit are ω times those of `base`: it multiplies by
-//! `ω/(1 + (ω-1)·base)` on a hit and by `1/(1 + (ω-1)·base)` otherwise, which is 1 on average if hits have
-//! probability `base`, and less if they are rarer. So `E` is a non-negative supermartingale that starts at 1, and
-//! the chance that it **ever** reaches `1/α` is at most α (Ville's inequality). It may therefore be looked at
-//! after every report, with no plan of how many looks there will be. This is Wald's sequential probability ratio
-//! test (A. Wald, *Sequential Tests of Statistical Hypotheses*, 1945) with a mixture over alternatives (H. Robbins,
-//! *Statistical Methods Related to the Law of the Iterated Logarithm*, 1970); A. Ramdas and others, *Game-Theoretic
-//! Statistics and Safe Anytime-Valid Inference*, 2023, is the present account of why this is sound.
+//! Each term bets that the odds of a hit are ω times those of `base`: it multiplies by `ω/(1 +
+//! (ω-1)·base)` on a hit and by `1/(1 + (ω-1)·base)` otherwise, which is 1 on average if hits have
+//! probability `base`, and less if they are rarer. So `E` is a non-negative supermartingale that
+//! starts at 1, and the chance that it **ever** reaches `1/α` is at most α (Ville's inequality). It
+//! may therefore be looked at after every report, with no plan of how many looks there will be.
+//! This is Wald's sequential probability ratio test (A. Wald, *Sequential Tests of Statistical
+//! Hypotheses*, 1945) with a mixture over alternatives (H. Robbins, *Statistical Methods Related to
+//! the Law of the Iterated Logarithm*, 1970); A. Ramdas and others, *Game-Theoretic Statistics and
+//! Safe Anytime-Valid Inference*, 2023, is the present account of why this is sound.
 //!
 //! It is asked twice, each time with half of α = 1 %:
 //!
 //! 1. **Ratio**: trials are the canary's attempts, hits its failures, `base` is `maxErrorRatio`.
-//! 2. **Comparison**: trials are all *failures*, hits those of the canary, `base` is the canary's share of
-//!    traffic. If the canary is no worse, the split alone decides whose request it is that fails, whatever the
-//!    ratio of failures is and however it moves: a database that both need and that goes away is no evidence. ω is
-//!    then the ratio of the two failure probabilities. The share is the greater of what was decided and what was
-//!    counted, since `E` falls with it. Real ratios below about 1.4 never gather evidence: that is the tolerance.
-//!    (The safe logrank test bets in the same way on which group the next event falls in: J. ter Schure and
-//!    others, *The Safe Logrank Test*, 2020.)
+//! 2. **Comparison**: trials are all *failures*, hits those of the canary, `base` is the canary's
+//!    share of traffic. If the canary is no worse, the split alone decides whose request it is that
+//!    fails, whatever the ratio of failures is and however it moves: a database that both need and
+//!    that goes away is no evidence. ω is then the ratio of the two failure probabilities. The
+//!    share is the greater of what was decided and what was counted, since `E` falls with it. Real
+//!    ratios below about 1.4 never gather evidence: that is the tolerance. (The safe logrank test
+//!    bets in the same way on which group the next event falls in: J. ter Schure and others, *The
+//!    Safe Logrank Test*, 2020.)
 //!
-//! A canary that breaks the first rule while the others seem to break it too is not withdrawn for it, if they are
-//! compared: only the second rule tells them apart then.
+//! A canary that breaks the first rule while the others seem to break it too is not withdrawn for
+//! it, if they are compared: only the second rule tells them apart then.
 //!
-//! A long good time would outweigh a bad minute, and shares change from step to step. So evidence is gathered in
-//! *segments* (`rollout::meter`), and the `n`-th gets `α/(n·(n+1))`, which sums to α over any number of them.
+//! A long good time would outweigh a bad minute, and shares change from step to step. So evidence
+//! is gathered in *segments* (`rollout::meter`), and the `n`-th gets `α/(n·(n+1))`, which sums to α
+//! over any number of them.
 //!
 //! # How fast it is
 //!
-//! 5 % of failures against 0.1 %, in a first segment and with 1 % allowed: found within 200 requests of the canary
-//! in 99, 98, 91, 80 and 60 of 100 cases at weights of 5, 10, 20, 33 and 50 %, and in 95 of 100 within 160, 190, 230,
-//! 280 and 350 requests. The fewer requests the others have in the same time, the less can be known of them; no test
-//! of the same data does much better. A release that always fails is found by its second or third request.
+//! 5 % of failures against 0.1 %, in a first segment and with 1 % allowed: found within 200
+//! requests of the canary in 99, 98, 91, 80 and 60 of 100 cases at weights of 5, 10, 20, 33 and 50
+//! %, and in 95 of 100 within 160, 190, 230, 280 and 350 requests. The fewer requests the others
+//! have in the same time, the less can be known of them; no test of the same data does much better.
+//! A release that always fails is found by its second or third request.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +61,8 @@ pub struct Slo {
     pub max_error_ratio: f64,
     /// Whether the canary is also compared with the base, in the same time.
     pub compare: bool,
-    /// How many attempts on the canary may fail in one release, whatever the ratio; no bound if absent.
+    /// How many attempts on the canary may fail in one release, whatever the ratio; no bound if
+    /// absent.
     pub max_failed_requests: Option<u64>,
     /// How many attempts a segment must have before its release may pass.
     pub min_requests: u64,
@@ -118,7 +124,8 @@ pub enum Rule {
     Cap,
 }
 
-/// The chance that a release which is as good as asked for is ever found guilty by one of the two tests.
+/// The chance that a release which is as good as asked for is ever found guilty by one of the two
+/// tests.
 const ALPHA: f64 = 0.01;
 
 /// How many times likelier failures are under the alternatives that are bet on.
@@ -233,8 +240,8 @@ fn comparison_evidence(sample: &Sample) -> f64 {
     evidence(sample.canary.failures, failures, counted.max(decided))
 }
 
-/// Whether the base itself seems to fail more than the SLO allows, so that the canary, which is compared with it,
-/// is not to blame for a trouble that both have.
+/// Whether the base itself seems to fail more than the SLO allows, so that the canary, which is
+/// compared with it, is not to blame for a trouble that both have.
 fn shared(slo: &Slo, sample: &Sample) -> bool {
     slo.compare && ratio_evidence(slo, &sample.base) >= DOUBT.ln()
 }

@@ -26,8 +26,9 @@ impl Turn<'_> {
     pub(super) fn decide(&mut self) {
         let aim = self.aim(&self.rollout.phase);
         let split = if self.seen.heard > self.rollout.decided.number {
-            // A former operator decided something that it could not record. It was not a rise, since these are
-            // recorded first; nothing that we might hold is sure to be as low, but the least.
+            // A former operator decided something that it could not record. It was not a rise,
+            // since these are recorded first; nothing that we might hold is sure to be as low, but
+            // the least.
             let heard = self.seen.heard;
             let sentence = format!("decision {heard} was made by somebody else and is replaced");
             self.tell(Event::DecisionOvertaken, sentence);
@@ -110,8 +111,8 @@ impl Aim {
 }
 
 impl Rollout {
-    /// What is not known yet and must be before traffic may rise: nothing, once every live proxy holds the decision
-    /// there is, counts arrive, and the record is written.
+    /// What is not known yet and must be before traffic may rise: nothing, once every live proxy
+    /// holds the decision there is, counts arrive, and the record is written.
     pub(super) fn raise_waits(&self, plan: &Plan, seen: &Seen) -> Option<Waiting> {
         if !seen.recorded {
             return Some(Waiting::Record);
@@ -159,7 +160,8 @@ impl Decided {
         self.split.as_ref().filter(|split| split.canary == *canary).map(|split| split.share)
     }
 
-    /// What the revision on trial gets: all that its pods can take, once they have joined the others.
+    /// What the revision on trial gets: all that its pods can take, once they have joined the
+    /// others.
     #[must_use]
     pub fn weight(&self) -> Weight {
         match &self.split {

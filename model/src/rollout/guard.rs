@@ -5,15 +5,17 @@ use std::time::Duration;
 use super::{Cause, Phase, Pods, Trust, Workload};
 use crate::{revision::Revision, weight::Weight};
 
-/// How long canary pods may all be unready before that is a failure of the release. A restart of the kubelet makes
-/// a node's gated pods look unready for up to a probe's period.
+/// How long canary pods may all be unready before that is a failure of the release. A restart of
+/// the kubelet makes a node's gated pods look unready for up to a probe's period.
 pub const FLAP: Duration = Duration::from_secs(30);
 
-/// How long pods that are wanted beside the canary may serve nobody before its gates are opened. Kubernetes takes
-/// away unready old pods first, so a gate that opened at their first flap would end the release's trial.
+/// How long pods that are wanted beside the canary may serve nobody before its gates are opened.
+/// Kubernetes takes away unready old pods first, so a gate that opened at their first flap would
+/// end the release's trial.
 pub const DARK: Duration = Duration::from_secs(15);
 
-/// The same for a release that was withdrawn: what is known to be bad waits for pods that are being restarted.
+/// The same for a release that was withdrawn: what is known to be bad waits for pods that are being
+/// restarted.
 pub const DARK_WITHDRAWN: Duration = Duration::from_secs(60);
 
 /// What there is to serve, beside the canary and with it.
@@ -72,7 +74,8 @@ impl Capacity {
         Weight::of(self.canary.healthy, self.replicas)
     }
 
-    /// What the others cannot carry and the canary therefore must, once its pods have taken the place of others.
+    /// What the others cannot carry and the canary therefore must, once its pods have taken the
+    /// place of others.
     pub(super) fn burden(&self) -> Weight {
         if self.canary.serving == 0 {
             return Weight::NONE;

@@ -1,4 +1,5 @@
-//! What a state asks the caller to hold, as levels: made so again at every turn, whatever was lost before.
+//! What a state asks the caller to hold, as levels: made so again at every turn, whatever was lost
+//! before.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,8 +15,8 @@ use crate::{
 /// What is to be held.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
-    /// What every control replica is told. A change that takes traffic away is sent before it is recorded, any
-    /// other after.
+    /// What every control replica is told. A change that takes traffic away is sent before it is
+    /// recorded, any other after.
     pub decided: Decided,
     /// What the webhook and the admission policy are to trust.
     pub trust: Trust,

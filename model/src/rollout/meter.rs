@@ -1,8 +1,8 @@
 //! What a release's callers counted, cut into the segments that the verdict needs.
 //!
-//! A segment begins with every change of weight, because the comparison knows one share per segment, and after
-//! [`SEGMENT_ATTEMPTS`] attempts or more in [`SEGMENT_TIME`] or more, so that a long good time does not outweigh a
-//! bad minute. Quiet services get long segments.
+//! A segment begins with every change of weight, because the comparison knows one share per
+//! segment, and after [`SEGMENT_ATTEMPTS`] attempts or more in [`SEGMENT_TIME`] or more, so that a
+//! long good time does not outweigh a bad minute. Quiet services get long segments.
 
 use std::time::Duration;
 
@@ -25,10 +25,11 @@ pub const SEGMENT_TIME: Duration = Duration::from_secs(60);
 /// The counts of a release and the marks they are measured from.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Meter {
-    /// Whether the canary ever had a weight. Until then the marks follow the counts: whatever was counted before
-    /// belongs to another release of the same revision.
+    /// Whether the canary ever had a weight. Until then the marks follow the counts: whatever was
+    /// counted before belongs to another release of the same revision.
     pub open: bool,
-    /// The totals as last seen; they never go back, though those of an operator that starts again do.
+    /// The totals as last seen; they never go back, though those of an operator that starts again
+    /// do.
     pub counted: Pair,
     /// The totals when the canary first had a weight.
     pub run_mark: Pair,
@@ -94,8 +95,8 @@ impl Meter {
         }
     }
 
-    /// Begins a segment because the decision changed. If it is the first that gives the canary a weight, what was
-    /// counted until now is what everything is measured from.
+    /// Begins a segment because the decision changed. If it is the first that gives the canary a
+    /// weight, what was counted until now is what everything is measured from.
     pub(super) fn turn(&mut self, now: Moment, weighted: bool) {
         self.open |= weighted && self.segment > 0;
         self.cut(now);
@@ -138,8 +139,8 @@ impl Meter {
         Sample { canary, base, share, segment: self.segment, failed }
     }
 
-    /// When the first request failed: as the proxy that saw it says, if that can be true, or else when it was
-    /// counted.
+    /// When the first request failed: as the proxy that saw it says, if that can be true, or else
+    /// when it was counted.
     #[must_use]
     pub fn first_failure(&self, started: Moment) -> Option<Moment> {
         let counted = self.failure_counted?;

@@ -125,8 +125,8 @@ impl TryFrom<Persisted> for Rollout {
     /// Goes on with what was written down.
     ///
     /// # Errors
-    /// If a part is missing that the phase needs: somebody else wrote it. Begin anew then; numbers that are heard
-    /// see to it that nothing goes back.
+    /// If a part is missing that the phase needs: somebody else wrote it. Begin anew then; numbers
+    /// that are heard see to it that nothing goes back.
     fn try_from(kept: Persisted) -> Result<Self, Incomplete> {
         let share = if kept.joined { Share::Joined } else { Share::Weighted(kept.weight) };
         let split = kept.split.clone().map(|canary| Division { canary, share });

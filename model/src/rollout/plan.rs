@@ -7,7 +7,8 @@ use crate::{verdict::Slo, weight::Weight};
 /// How a release is to go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// What the canary gets, step by step. Without steps a release is promoted when its pods are ready.
+    /// What the canary gets, step by step. Without steps a release is promoted when its pods are
+    /// ready.
     pub steps: Vec<Step>,
     /// What a good release is.
     pub slo: Slo,
@@ -19,17 +20,19 @@ pub struct Plan {
     pub max_unsynced: u32,
     /// Promote at once, without steps or checks.
     pub skip_analysis: bool,
-    /// Whether a template that differs from the stable one in its restart time alone goes through the steps.
+    /// Whether a template that differs from the stable one in its restart time alone goes through
+    /// the steps.
     pub restarts_are_releases: bool,
-    /// The longest a release may take from its start to its last step, times when a person held it apart; then it
-    /// is withdrawn. No bound if absent.
+    /// The longest a release may take from its start to its last step, times when a person held it
+    /// apart; then it is withdrawn. No bound if absent.
     pub progress_deadline: Option<Duration>,
 }
 
 /// One step of a plan.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Step {
-    /// What the canary gets. It never gets more than its share of ready pods; the step is reached there.
+    /// What the canary gets. It never gets more than its share of ready pods; the step is reached
+    /// there.
     pub weight: Weight,
     /// The shortest the step takes, from when the proxies hold it.
     pub hold: Duration,

@@ -133,8 +133,8 @@ impl Plan {
         usize::try_from(number).ok().and_then(|at| self.steps.get(at))
     }
 
-    /// What the canary is to get in the step: never more than its share of ready pods, never less than what the
-    /// others cannot carry.
+    /// What the canary is to get in the step: never more than its share of ready pods, never less
+    /// than what the others cannot carry.
     pub(super) fn aim(&self, progress: Progress, capacity: &Capacity) -> Weight {
         let step = self.step(progress.step).map_or(Weight::NONE, |step| step.weight);
         step.min(capacity.fair_share()).max(capacity.burden())
@@ -142,8 +142,8 @@ impl Plan {
 }
 
 impl Rollout {
-    /// How the release does under the decision that is held. Shares move by themselves once its pods have joined,
-    /// so then only the ratio counts, unless the others fail alike.
+    /// How the release does under the decision that is held. Shares move by themselves once its
+    /// pods have joined, so then only the ratio counts, unless the others fail alike.
     pub(super) fn verdict(&self, plan: &Plan, seen: &Seen, run: &Run) -> Verdict {
         let share = match self.decided.share_of(&run.canary) {
             Some(Share::Weighted(weight)) => weight,

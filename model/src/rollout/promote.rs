@@ -7,8 +7,8 @@ use super::{
 use crate::{service::Share, weight::Weight};
 
 impl Turn<'_> {
-    /// The release replaces the others: its pods join them, its revision is trusted, its gates are opened, in this
-    /// order. Kubernetes does the rest.
+    /// The release replaces the others: its pods join them, its revision is trusted, its gates are
+    /// opened, in this order. Kubernetes does the rest.
     pub(super) fn promote(&mut self, mut run: Run, stage: Stage, cause: Cause) -> Phase {
         if let Some(phase) = self.another_is_wanted(&run, false) {
             return phase;
@@ -47,7 +47,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether all proxies count the canary's pods among the others. Where nothing was ever divided, they do.
+    /// Whether all proxies count the canary's pods among the others. Where nothing was ever
+    /// divided, they do.
     fn has_joined(&self, run: &Run) -> bool {
         if self.seen.suspend {
             return false;
@@ -69,8 +70,8 @@ impl Turn<'_> {
         Phase::Completed
     }
 
-    /// The release gets nothing. Should its pods come to serve all the same, or nobody else can, it gets what the
-    /// others cannot carry.
+    /// The release gets nothing. Should its pods come to serve all the same, or nobody else can, it
+    /// gets what the others cannot carry.
     pub(super) fn withdrawn(&mut self, run: Run, reason: Reason) -> Phase {
         if let Some(phase) = self.another_is_wanted(&run, true) {
             return phase;

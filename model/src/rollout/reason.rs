@@ -34,7 +34,8 @@ pub enum Cause {
     Passed,
     /// No other pod is there to serve, and none is wanted.
     NoStable,
-    /// Other pods are wanted and have not served for [`super::guard::DARK`], or [`super::guard::DARK_WITHDRAWN`].
+    /// Other pods are wanted and have not served for [`super::guard::DARK`], or
+    /// [`super::guard::DARK_WITHDRAWN`].
     StableDark,
     /// Its template differs from the stable one in its restart time alone.
     RestartOnly,

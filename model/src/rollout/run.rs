@@ -59,8 +59,8 @@ pub struct Rollback {
     pub revision: Revision,
     /// Why.
     pub reason: Reason,
-    /// When the first request on it failed, if one did: as the proxy that saw it says, or else when it was
-    /// counted.
+    /// When the first request on it failed, if one did: as the proxy that saw it says, or else when
+    /// it was counted.
     pub first_bad_at: Option<Moment>,
     /// When it was withdrawn.
     pub at: Moment,

@@ -7,20 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::reason::Unfit;
 use crate::{acks::Census, moment::Moment, revision::Revision, rows::Totals};
 
-/// What was seen. Ask for a turn only when the caches behind it are complete: a pod that is not seen is gone.
+/// What was seen. Ask for a turn only when the caches behind it are complete: a pod that is not
+/// seen is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seen {
     /// Now, in Unix milliseconds (decision numbers start from it).
     pub now: Moment,
     /// The workload.
     pub target: Target,
-    /// The live proxies that are subscribed to the rollout's services, and the decision that each acknowledged
-    /// last (0: none). Absent while not every control replica has told all it knows.
+    /// The live proxies that are subscribed to the rollout's services, and the decision that each
+    /// acknowledged last (0: none). Absent while not every control replica has told all it knows.
     pub proxies: Option<Census<u64>>,
-    /// The highest decision number heard from anybody: a former operator may have decided more than it recorded.
+    /// The highest decision number heard from anybody: a former operator may have decided more than
+    /// it recorded.
     pub heard: u64,
-    /// What was counted so far ([`crate::rows::Rows::totals`]). Absent unless every subscribed live proxy has
-    /// reported to this process lately.
+    /// What was counted so far ([`crate::rows::Rows::totals`]). Absent unless every subscribed live
+    /// proxy has reported to this process lately.
     pub totals: Option<Totals>,
     /// Whether the API server holds the state that this one is a turn of.
     pub recorded: bool,
@@ -68,14 +70,16 @@ pub struct Workload {
     pub replicas: u32,
     /// How it replaces pods.
     pub strategy: Strategy,
-    /// Whether the wanted template differs from that of the stable revision in its restart time alone.
+    /// Whether the wanted template differs from that of the stable revision in its restart time
+    /// alone.
     pub restart_only: bool,
-    /// Every revision that has a ReplicaSet with replicas wanted or pods left, and the wanted one if it has a
-    /// ReplicaSet.
+    /// Every revision that has a ReplicaSet with replicas wanted or pods left, and the wanted one
+    /// if it has a ReplicaSet.
     pub revisions: BTreeMap<Revision, Pods>,
 }
 
-/// How a Deployment replaces pods, with percentages resolved as Kubernetes does (surge up, unavailable down).
+/// How a Deployment replaces pods, with percentages resolved as Kubernetes does (surge up,
+/// unavailable down).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Strategy {
     /// A few at a time.
@@ -89,8 +93,9 @@ pub enum Strategy {
     Recreate,
 }
 
-/// The pods of one revision. A pod that is being deleted counts in `existing` alone, until it is gone (its
-/// containers end because they are told to); one on a node that is not Ready in `existing` and `crashes`.
+/// The pods of one revision. A pod that is being deleted counts in `existing` alone, until it is
+/// gone (its containers end because they are told to); one on a node that is not Ready in
+/// `existing` and `crashes`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Pods {
     /// When the revision's ReplicaSet was made.
@@ -105,8 +110,8 @@ pub struct Pods {
     pub healthy: u32,
     /// Those that carry the gate and have it shut.
     pub gated: u32,
-    /// How often containers of the application crashed: their restarts, and one for each that has ended and not
-    /// been started again.
+    /// How often containers of the application crashed: their restarts, and one for each that has
+    /// ended and not been started again.
     pub crashes: u32,
 }
 

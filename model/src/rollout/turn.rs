@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{moment::Moment, revision::Revision};
 
-/// A turn under way. The phase is taken out of the rollout and handed from function to function by value.
+/// A turn under way. The phase is taken out of the rollout and handed from function to function by
+/// value.
 pub(super) struct Turn<'a> {
     pub(super) rollout: Rollout,
     pub(super) plan: &'a Plan,
@@ -57,7 +58,8 @@ impl Rollout {
         (self, hold)
     }
 
-    /// Forgets everything about a workload that is gone, but what was decided and how releases ended.
+    /// Forgets everything about a workload that is gone, but what was decided and how releases
+    /// ended.
     fn forget(&mut self, now: Moment) {
         match mem::take(&mut self.phase) {
             Phase::Progressing { run, .. } | Phase::Promoting { run, .. } => {
@@ -126,7 +128,8 @@ impl Turn<'_> {
         self.rollout.trust.owner = Some(self.workload.owner.clone());
     }
 
-    /// Trusts every once-stable revision that still has pods, and none that has not, unless it is wanted.
+    /// Trusts every once-stable revision that still has pods, and none that has not, unless it is
+    /// wanted.
     fn keep_trust(&mut self, phase: &Phase) {
         let wanted = &self.workload.wanted;
         self.rollout.trust.revisions.retain(|revision| {
@@ -139,8 +142,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Trusts the oldest revision that serves, apart from the one on trial: while none is known, that is the one
-    /// that users rely on.
+    /// Trusts the oldest revision that serves, apart from the one on trial: while none is known,
+    /// that is the one that users rely on.
     fn trust_the_oldest(&mut self, on_trial: Option<&Revision>) {
         let serves =
             |(other, pods): &(&Revision, &Pods)| pods.serving > 0 && Some(*other) != on_trial;
@@ -241,7 +244,8 @@ impl Turn<'_> {
         Some(self.start(Event::ReleaseSuperseded))
     }
 
-    /// Takes a release back: out of traffic if nothing of it serves yet, or else as far as the others can carry.
+    /// Takes a release back: out of traffic if nothing of it serves yet, or else as far as the
+    /// others can carry.
     pub(super) fn withdraw(&mut self, run: Run, reason: Reason, opened: bool) -> Phase {
         let (revision, at) = (run.canary.clone(), self.seen.now);
         let first_bad_at = run.meter.first_failure(run.started);

@@ -1,4 +1,5 @@
-//! What a rollout waits for: a closed set, each with a label for machines and a sentence for people.
+//! What a rollout waits for: a closed set, each with a label for machines and a sentence for
+//! people.
 
 use super::reason::Unfit;
 use crate::{acks::Proof, moment::Moment};

@@ -18,8 +18,8 @@ pub struct Hold {
     pub decision: u64,
     /// What is to become of the roots' keys.
     pub vault: Vault,
-    /// How many live proxies, or control replicas, have done what the phase asks for. Absent while that is not
-    /// known, and where nothing is asked.
+    /// How many live proxies, or control replicas, have done what the phase asks for. Absent while
+    /// that is not known, and where nothing is asked.
     pub proof: Option<Proof>,
     /// Why it does not go on, if it waits for something.
     pub waiting: Option<Waiting>,

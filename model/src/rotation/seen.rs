@@ -30,14 +30,14 @@ pub struct Seen {
     pub active_made: Moment,
     /// When the active root expires.
     pub active_expires: Moment,
-    /// Whether everything that this state asked for lies in the cluster: the record, the Secret that control signs
-    /// with, and the bundle in every namespace.
+    /// Whether everything that this state asked for lies in the cluster: the record, the Secret
+    /// that control signs with, and the bundle in every namespace.
     pub applied: bool,
-    /// The live proxies, and what each holds; the operator itself is one, since it too has a leaf. Absent while not
-    /// every control replica has told all it knows.
+    /// The live proxies, and what each holds; the operator itself is one, since it too has a leaf.
+    /// Absent while not every control replica has told all it knows.
     pub proxies: Option<Census<Held>>,
-    /// The control replicas, and the issuer of the certificate that each serves with. Absent while one of them
-    /// cannot be asked.
+    /// The control replicas, and the issuer of the certificate that each serves with. Absent while
+    /// one of them cannot be asked.
     pub control: Option<Census<Option<Fingerprint>>>,
     /// The highest number heard of a bundle.
     pub heard: u64,

@@ -1,4 +1,5 @@
-//! Claims about rotations: in `walk`, about every order in which proxies may follow; here, about single turns.
+//! Claims about rotations: in `walk`, about every order in which proxies may follow; here, about
+//! single turns.
 
 use std::time::Duration;
 

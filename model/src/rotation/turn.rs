@@ -72,7 +72,8 @@ impl Rotation {
         }
     }
 
-    /// The phase after this one, once everything is written and everybody has done what this one asks for.
+    /// The phase after this one, once everything is written and everybody has done what this one
+    /// asks for.
     fn after(
         &self,
         plan: &Plan,
@@ -116,7 +117,8 @@ impl Plan {
         (seen.now.plus(before) >= seen.active_expires).then_some(Cause::Expiring)
     }
 
-    /// Whether there is a request that was neither carried out nor taken back, and that means this root.
+    /// Whether there is a request that was neither carried out nor taken back, and that means this
+    /// root.
     fn is_requested(&self, rotation: &Rotation, seen: &Seen) -> bool {
         self.requested_at.is_some_and(|at| {
             at <= seen.now
@@ -125,7 +127,8 @@ impl Plan {
         })
     }
 
-    /// Whether the change under way is to be taken back: by the time of its request, or by any since it began.
+    /// Whether the change under way is to be taken back: by the time of its request, or by any
+    /// since it began.
     fn aborts(&self, rotation: &Rotation, change: &Change) -> bool {
         self.abort_requested_at.is_some_and(|at| match change.cause {
             Cause::Requested => Some(at) == rotation.handled || at >= change.began,

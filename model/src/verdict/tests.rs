@@ -15,8 +15,8 @@ const SLO: Slo =
 const BATCH: u64 = 10;
 
 impl World {
-    /// How many canary attempts it took to find the canary guilty, judging after every batch and renewing the
-    /// segment after every 500 canary attempts.
+    /// How many canary attempts it took to find the canary guilty, judging after every batch and
+    /// renewing the segment after every 500 canary attempts.
     fn guilty_after(self, seed: u64, canary_attempts: u64) -> Option<u64> {
         let mut chance = Chance::of(seed);
         let share = Weight::from_percent(self.weight).unwrap();

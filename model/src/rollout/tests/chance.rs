@@ -1,4 +1,5 @@
-//! Releases in numbers: the whole machine, turned four times a second, over requests that fail by chance.
+//! Releases in numbers: the whole machine, turned four times a second, over requests that fail by
+//! chance.
 
 use std::time::Duration;
 

@@ -176,7 +176,7 @@ fn the_time_of_a_step_counts_from_when_the_proxies_hold_it() {
     story.world.seen.proxies = acked(story.rollout.decided.number - 1);
     story.pass(HOLD).serve(100, 0).turn();
     story.world.seen.proxies = acked(story.rollout.decided.number);
-    let hold = story.turn();
+    let hold = story.pass(SECOND).turn();
     let until = story.world.seen.now.plus(HOLD);
     assert_eq!(hold.waiting, Some(Waiting::Time { until }));
     assert_eq!(hold.again_at, Some(until));

@@ -1,4 +1,5 @@
-//! The small world, walked whole: every state that can be reached, under everything that can be seen there.
+//! The small world, walked whole: every state that can be reached, under everything that can be
+//! seen there.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -427,7 +428,8 @@ impl Facts {
     }
 }
 
-/// The state as it differs from others: times as ages, counts as whether there are any, and no memories.
+/// The state as it differs from others: times as ages, counts as whether there are any, and no
+/// memories.
 fn normal(mut state: Rollout, at: Moment) -> Rollout {
     state.decided.number = NUMBER;
     state.history.clear();

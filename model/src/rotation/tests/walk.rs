@@ -1,5 +1,5 @@
-//! A mesh of two proxies during one rotation, walked through every order in which writes arrive, proxies follow,
-//! pods start, and a person changes their mind.
+//! A mesh of two proxies during one rotation, walked through every order in which writes arrive,
+//! proxies follow, pods start, and a person changes their mind.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
