@@ -76,9 +76,8 @@ impl Directory {
         if view.generation().get() == self.generation() {
             return None;
         }
-        let newer = self.view(worker, &view.service.id);
-        view.generation().set(self.generation());
-        newer
+        // What is replaced is left as it is: other connections hold it too, and are to find that out.
+        self.view(worker, &view.service.id)
     }
 
     fn view(&self, worker: &Rc<Worker>, id: &ServiceId) -> Option<Rc<View>> {

@@ -70,7 +70,7 @@ async fn a_canary_gets_its_share_and_its_rows() {
 }
 
 #[tokio::test]
-async fn a_new_weight_holds_for_the_next_request_on_the_same_connection() {
+async fn a_new_weight_holds_for_the_next_request_on_every_connection() {
     let (old, new) = (naming("old").await, naming("new").await);
     let both = vec![
         of_revision(Endpoint::plain(old.address), "old"),
@@ -78,12 +78,14 @@ async fn a_new_weight_holds_for_the_next_request_on_the_same_connection() {
     ];
     let setup = Setup::new("frontend").with(service(both)).with([under_rollout(split(100))]);
     let proxy = Proxy::start(setup);
-    let mut client = http1(proxy.outbound()).await;
+    let mut clients = [http1(proxy.outbound()).await, http1(proxy.outbound()).await];
     for (percent, expected) in [(100, "new"), (0, "old"), (100, "new")] {
         let (key, resource) = under_rollout(split(percent));
         proxy.feed().push(key, resource);
-        let name = words(client.send_request(get("/")).await.unwrap()).await;
-        assert_eq!(name, expected);
+        for client in &mut clients {
+            let name = words(client.send_request(get("/")).await.unwrap()).await;
+            assert_eq!(name, expected);
+        }
     }
 }
 
