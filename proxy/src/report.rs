@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use wire::message::{Report, Row};
+use wire::{
+    limit,
+    message::{Report, Row},
+};
 
 use crate::{
     identity::Identity,
@@ -27,7 +30,8 @@ impl Reporter {
     /// How things stand now.
     #[must_use]
     pub fn report(&self) -> Report {
-        let rows = self.rows.snapshot().into_iter().map(row).collect();
+        // More than control reads would cost it the whole report, the sign of life included.
+        let rows = self.rows.snapshot().into_iter().map(row).take(limit::ROWS).collect();
         let leaf = self.identity.current().and_then(|material| material.leaf());
         Report { rows, leaf }
     }

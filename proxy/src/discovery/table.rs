@@ -157,7 +157,11 @@ impl Table {
             return;
         }
         entry.staged = Some(Staged { version, resource });
-        self.subscribe_to_endpoints_of(&key);
+        if !self.subscribe_to_endpoints_of(&key) {
+            let reason = "no room for the endpoints that it names".to_owned();
+            self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
+            return;
+        }
         self.use_staged(&key);
         self.use_services_that_waited_for(&key);
     }
@@ -170,6 +174,9 @@ impl Table {
         }
         let (now, Some(entry)) = (self.now, self.entries.get_mut(key)) else { return };
         entry.staged = None;
+        if matches!(entry.used, Some(Used::Absent)) {
+            return;
+        }
         entry.replace(Used::Absent, now);
         self.settle(key);
         self.use_services_that_waited_for(key);
@@ -199,12 +206,19 @@ impl Table {
         self.entries.insert(key, entry);
     }
 
-    fn subscribe_to_endpoints_of(&mut self, key: &Key) {
+    /// Makes sure that the endpoints of what is staged are asked for; takes it back if there is no room for them.
+    fn subscribe_to_endpoints_of(&mut self, key: &Key) -> bool {
         for endpoints in self.entries.get(key).map(Entry::staged_endpoints).unwrap_or_default() {
-            if !self.entries.contains_key(&endpoints) && self.make_room() {
-                self.subscribe(endpoints);
+            if self.entries.contains_key(&endpoints) {
+                continue;
             }
+            if !self.make_room() {
+                self.entries.get_mut(key).map(|entry| entry.staged.take());
+                return false;
+            }
+            self.subscribe(endpoints);
         }
+        true
     }
 
     fn use_services_that_waited_for(&mut self, endpoints: &Key) {

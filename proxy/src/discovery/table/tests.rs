@@ -381,3 +381,31 @@ fn mesh_defaults_need_no_number() {
     let (publish, _) = settle(&mut table);
     assert_eq!(publish, [(Key::Mesh, Some(Answer::Found(mesh)))]);
 }
+
+#[test]
+fn a_service_whose_endpoints_find_no_room_is_refused() {
+    let mut table = connected();
+    let _asked = ask(&mut table, &service("a"));
+    let mut waiting = Vec::new();
+    for n in 0..limit::KEYS - ALWAYS.len() - 1 {
+        let [.., high, low] = n.to_be_bytes();
+        let key = Key::Workload(std::net::IpAddr::from([10, 1, high, low]));
+        // Someone waits for each, so none can make room.
+        waiting.push(ask(&mut table, &key));
+    }
+    settle(&mut table);
+    table.pushed(push(service("a"), 1, service_of(&[("a", None)])));
+    let (publish, send) = settle(&mut table);
+    assert_eq!(publish, []);
+    assert_eq!(nacked(&send), [(service("a"), Version(1))]);
+}
+
+#[test]
+fn what_is_absent_still_is_not_published_again() {
+    let mut table = connected();
+    let _asked = ask(&mut table, &address(1));
+    table.absent(&address(1));
+    settle(&mut table);
+    table.absent(&address(1));
+    assert_eq!(settle(&mut table), (Vec::new(), Vec::new()));
+}
