@@ -48,7 +48,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let inner = tokio::spawn(task.instrument(tracing::info_span!("task", name)));
+        let inner = tokio::spawn(task.instrument(tracing::info_span!("task", task = name)));
         let watched = async move {
             if let Err(gone) = inner.await
                 && gone.is_panic()
@@ -66,7 +66,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let inner = tokio::spawn(task.instrument(tracing::info_span!("task", name)));
+        let inner = tokio::spawn(task.instrument(tracing::info_span!("task", task = name)));
         let (stopping, broken) = (self.stopping.clone(), self.broken.clone());
         let watched = async move {
             let outcome = inner.await;

@@ -2,12 +2,23 @@
 
 use std::{net::SocketAddr, sync::OnceLock};
 
-use model::{key::Key, resource::Resource, trust::Trust};
+use model::{
+    decision::RolloutId,
+    key::{Key, Version},
+    resource::Resource,
+    service::{Backend, Protocol, Service, ServiceId, Share, Split},
+    trust::{Anchor, Trust},
+    weight::Weight,
+};
+use rcgen::{CertificateParams, KeyPair};
 use runtime::{tasks::Tasks, telemetry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
-use crate::{discovery::TestFeed, drain::command};
+use crate::{
+    discovery::{Line, TestFeed},
+    drain::command,
+};
 
 /// Logging is set up once in a process.
 fn log() -> LogLevel {
@@ -116,4 +127,61 @@ async fn a_pod_without_a_proxy_is_not_waited_for() {
     drop(listener);
     let error = command::drain(address, Duration::from_secs(20)).await.unwrap_err();
     assert!(matches!(error, command::Error::Connect { .. }), "{error}");
+}
+
+#[test]
+fn a_service_is_shown_with_what_its_canary_gets() {
+    let id = ServiceId::new("payment.shop.svc.cluster.local", 80);
+    let split = Split {
+        rollout: RolloutId::new("shop", "payment"),
+        decision: 7,
+        canary: "6b4f".parse().unwrap(),
+        share: Share::Weighted(Weight::from_basis_points(500_u16).unwrap()),
+    };
+    let backend = Backend {
+        name: "payment".into(),
+        namespace: "shop".into(),
+        split: Some(split),
+        connect_timeout: Duration::from_secs(1),
+    };
+    let service = Service {
+        id: id.clone(),
+        name: "payment".into(),
+        namespace: "shop".into(),
+        protocol: Protocol::Http,
+        routes: Vec::new(),
+        backends: [(id.clone(), backend)].into(),
+    };
+    let shown = resource::line(&Line {
+        key: Key::Service(id),
+        version: Some(Version(1)),
+        staged: None,
+        answer: Some(crate::discovery::Answer::Found(Resource::Service(Arc::new(service)))),
+        age: Duration::from_secs(20),
+    });
+    assert_eq!(shown["key"], "service/payment.shop.svc.cluster.local:80");
+    assert_eq!((&shown["state"], &shown["acked"]), (&json!("found"), &json!("0000000000000001")));
+    let split = json!({
+        "rollout": "shop/payment", "decision": 7, "canary": "6b4f", "share": "5%"
+    });
+    assert_eq!(shown["resource"]["backends"][0]["split"], split);
+}
+
+#[tokio::test]
+async fn the_certificate_in_use_is_shown_without_its_key() {
+    let (parts, _feed) = parts();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    let trust = Trust { decision: 4, anchors: vec![Anchor(certificate.der().to_vec())] };
+    parts.identity.swap(
+        "spiffe://cluster.local/ns/shop/sa/a".parse().unwrap(),
+        vec![certificate.der().clone()],
+        key.serialize_der().try_into().unwrap(),
+        Arc::new(trust.clone()),
+    );
+    let shown = certificate::show(parts.identity.current().as_deref());
+    assert_eq!(shown["certificate"]["id"], "spiffe://cluster.local/ns/shop/sa/a");
+    assert_eq!(shown["certificate"]["issuer"], trust.anchors[0].fingerprint().to_string());
+    assert_eq!(shown["trust"]["fingerprint"], trust.fingerprint().to_string());
+    assert!(shown["certificate"].get("key").is_none());
 }
