@@ -1,5 +1,6 @@
-//! The two small servers beside the data plane: one that the pod's network may ask (kubelet, Prometheus), and one
-//! for the pod itself (people through `kubectl exec`, `serinctl`, preStop), which shows and changes more.
+//! The two small servers beside the data plane: one that the pod's network may ask (kubelet,
+//! Prometheus), and one for the pod itself (people through `kubectl exec`, `serinctl`, preStop),
+//! which shows and changes more.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -41,8 +42,8 @@ pub struct Parts {
     pub pod: IpAddr,
 }
 
-/// What the pod's network may ask: `/ready`, `/live`, `/metrics` and the application's probes. Nothing here
-/// changes anything.
+/// What the pod's network may ask: `/ready`, `/live`, `/metrics` and the application's probes.
+/// Nothing here changes anything.
 #[must_use]
 pub fn pod_facing(parts: &Parts) -> Admin {
     let (probes, pod) = (Arc::new(parts.probes.clone()), parts.pod);

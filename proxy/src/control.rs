@@ -1,5 +1,6 @@
-//! How the control plane is reached: by name, at any of the addresses behind it, over TLS that proves it is the
-//! control plane of this mesh. One dial makes one connection; who needs it again dials again.
+//! How the control plane is reached: by name, at any of the addresses behind it, over TLS that
+//! proves it is the control plane of this mesh. One dial makes one connection; who needs it again
+//! dials again.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -69,7 +70,8 @@ impl Control {
         Ok(Self { address, id: SpiffeId::new(domain, namespace, SERVICE_ACCOUNT)? })
     }
 
-    /// Connects to one of the control plane's addresses, drawn at random, and to the next if it fails.
+    /// Connects to one of the control plane's addresses, drawn at random, and to the next if it
+    /// fails.
     pub(crate) async fn dial(
         &self,
         credentials: Option<Credentials>,

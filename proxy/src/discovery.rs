@@ -1,8 +1,8 @@
-//! What the control plane says, as the data plane reads it: never waiting for what is held, bounded for what is
-//! not. One task writes; every worker reads snapshots.
+//! What the control plane says, as the data plane reads it: never waiting for what is held, bounded
+//! for what is not. One task writes; every worker reads snapshots.
 //!
-//! What is held is served for as long as the control plane is away. A negative answer is an answer, and is
-//! replaced by a push when the thing is created.
+//! What is held is served for as long as the control plane is away. A negative answer is an answer,
+//! and is replaced by a push when the thing is created.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,8 +55,8 @@ enum Command {
 }
 
 impl Discovery {
-    /// A handle that holds nothing yet, and the task that keeps it current. The process is not ready before the
-    /// proxy's own policy and the roots are held.
+    /// A handle that holds nothing yet, and the task that keeps it current. The process is not
+    /// ready before the proxy's own policy and the roots are held.
     #[must_use]
     pub fn new(
         proxy: Proxy,
@@ -77,14 +77,15 @@ impl Discovery {
 
     /// What is held under `key` now; nothing if it was never asked for or never answered.
     ///
-    /// A service is held only once the endpoints it names are, so a route never leads where nothing is known.
+    /// A service is held only once the endpoints it names are, so a route never leads where nothing
+    /// is known.
     #[must_use]
     pub fn current(&self, key: &Key) -> Option<Answer> {
         self.store.current(key)
     }
 
-    /// What is held under `key`, after asking for it if need be. All who ask for one key at a time share one
-    /// question, and no one waits longer than [`LOOK_UP_LIMIT`].
+    /// What is held under `key`, after asking for it if need be. All who ask for one key at a time
+    /// share one question, and no one waits longer than [`LOOK_UP_LIMIT`].
     ///
     /// Dropping the future loses nothing: the question stands, and its answer is kept.
     pub async fn look_up(&self, key: Key) -> Answer {
@@ -101,15 +102,15 @@ impl Discovery {
         in_time.ok().flatten().unwrap_or(Answer::Unavailable)
     }
 
-    /// Says that `key` is in use. Keys that nobody uses for minutes are dropped, though never while the
-    /// control plane is away.
+    /// Says that `key` is in use. Keys that nobody uses for minutes are dropped, though never while
+    /// the control plane is away.
     pub fn touch(&self, key: &Key) {
         self.store.touch(key);
     }
 
-    /// The generation of what is held: it rises with every change that was applied. Who keeps something
-    /// derived from an answer compares generations before using it; that is what makes a version that the
-    /// store holds one that every worker uses.
+    /// The generation of what is held: it rises with every change that was applied. Who keeps
+    /// something derived from an answer compares generations before using it; that is what makes a
+    /// version that the store holds one that every worker uses.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.store.changed()

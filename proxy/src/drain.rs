@@ -1,8 +1,8 @@
 //! Whether the proxy is on its way out, and whether anything still keeps it.
 //!
-//! While it drains it goes on accepting (its peers learn late that the pod is leaving), but reuses nothing and
-//! tells peers to reconnect elsewhere. Who carries traffic counts it on a [`Gauge`] of its own, so that no two
-//! workers write to one counter.
+//! While it drains it goes on accepting (its peers learn late that the pod is leaving), but reuses
+//! nothing and tells peers to reconnect elsewhere. Who carries traffic counts it on a [`Gauge`] of
+//! its own, so that no two workers write to one counter.
 
 use std::{
     sync::{
@@ -36,7 +36,8 @@ pub struct Drain {
     gauges: Arc<ArcSwap<Vec<Gauge>>>,
 }
 
-/// Counts what one worker has in flight: requests, and connections that carry bytes of no known protocol.
+/// Counts what one worker has in flight: requests, and connections that carry bytes of no known
+/// protocol.
 #[derive(Clone, Debug, Default)]
 pub struct Gauge {
     count: Arc<AtomicUsize>,
@@ -102,7 +103,8 @@ impl Drain {
         self.gauges.load().iter().map(Gauge::in_flight).sum()
     }
 
-    /// Waits until the proxy drains and nothing is in flight, or its deadline has come; says what was left.
+    /// Waits until the proxy drains and nothing is in flight, or its deadline has come; says what
+    /// was left.
     pub async fn finished(&self) -> usize {
         let mut changed = self.changed();
         loop {
@@ -116,7 +118,8 @@ impl Drain {
                 Some(deadline) => {
                     tokio::time::sleep_until(deadline.min(Instant::now() + LOOK_AGAIN)).await;
                 }
-                // The sender lives in `self`, so this cannot fail; if it did, there would be no one to wait for.
+                // The sender lives in `self`, so this cannot fail; if it did, there would be no one
+                // to wait for.
                 None if changed.changed().await.is_err() => return left,
                 None => {}
             }

@@ -1,5 +1,5 @@
-//! Who this proxy is: its certificate, its key and the roots it trusts, always swapped together so that no
-//! handshake ever sees half of a change.
+//! Who this proxy is: its certificate, its key and the roots it trusts, always swapped together so
+//! that no handshake ever sees half of a change.
 
 use std::{fmt, sync::Arc};
 

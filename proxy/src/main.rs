@@ -1,4 +1,5 @@
-//! `serin-proxy`: the sidecar's program. Each subcommand is one thing a container of a meshed pod runs.
+//! `serin-proxy`: the sidecar's program. Each subcommand is one thing a container of a meshed pod
+//! runs.
 
 use std::{net::Ipv4Addr, process::ExitCode, time::Duration};
 
@@ -17,14 +18,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Carry the pod's traffic (the default). Everything is set through the environment, by the injector.
+    /// Carry the pod's traffic (the default). Everything is set through the environment, by the
+    /// injector.
     #[command(after_help = RUN_EXAMPLES)]
     Run,
-    /// Lead the pod's TCP through the proxy, with nftables. Needs the capability NET_ADMIN. Running it again
-    /// replaces what was there.
+    /// Lead the pod's TCP through the proxy, with nftables. Needs the capability NET_ADMIN. Running
+    /// it again replaces what was there.
     #[command(after_help = REDIRECT_EXAMPLES)]
     Redirect(redirect::Options),
-    /// Tell the proxy of this pod to finish what it carries, and wait for it. This is the pod's preStop.
+    /// Tell the proxy of this pod to finish what it carries, and wait for it. This is the pod's
+    /// preStop.
     #[command(after_help = DRAIN_EXAMPLES)]
     Drain(DrainOptions),
     /// Print the version.
@@ -33,8 +36,8 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct DrainOptions {
-    /// How long to wait for the proxy. Its own limit is SERIN_DRAIN_SECONDS; this one is for a proxy that says
-    /// nothing.
+    /// How long to wait for the proxy. Its own limit is SERIN_DRAIN_SECONDS; this one is for a
+    /// proxy that says nothing.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     timeout: u64,
 }

@@ -11,8 +11,8 @@ pub const POD_ADMIN: u16 = 15020;
 /// What only the pod itself may ask: configuration, log level, drain.
 pub const LOCAL_ADMIN: u16 = 15000;
 
-/// The address from which the proxy reaches its application. The redirect rules know the last stretch of a
-/// connection by it.
+/// The address from which the proxy reaches its application. The redirect rules know the last
+/// stretch of a connection by it.
 pub const TO_APPLICATION_V4: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
 /// The same for IPv6. `serin-proxy redirect` adds it to the loopback interface.
 pub const TO_APPLICATION_V6: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6);

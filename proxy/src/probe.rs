@@ -1,9 +1,9 @@
-//! The application's probes, asked by kubelet at the proxy's own port: kubelet has no certificate of the mesh,
-//! and a plain answer from the proxy alone would say nothing about the application.
+//! The application's probes, asked by kubelet at the proxy's own port: kubelet has no certificate
+//! of the mesh, and a plain answer from the proxy alone would say nothing about the application.
 //!
-//! Each probe meets the application itself, at the pod's address and from the address that the proxy reaches its
-//! application from, which the redirect rules leave alone. So an application that listens where no peer can
-//! reach it fails its probe, as it does without a mesh.
+//! Each probe meets the application itself, at the pod's address and from the address that the
+//! proxy reaches its application from, which the redirect rules leave alone. So an application that
+//! listens where no peer can reach it fails its probe, as it does without a mesh.
 
 use std::{
     collections::BTreeMap,
@@ -95,8 +95,8 @@ enum Error {
 }
 
 impl Probes {
-    /// Asks the application, at the pod's address, what kubelet asks under `path`; nothing if there is no such
-    /// probe. `agent` is how kubelet calls itself.
+    /// Asks the application, at the pod's address, what kubelet asks under `path`; nothing if there
+    /// is no such probe. `agent` is how kubelet calls itself.
     pub async fn ask(&self, path: &str, pod: IpAddr, agent: Option<&str>) -> Option<Verdict> {
         Some(self.0.get(path)?.ask(pod, agent.unwrap_or(AGENT)).await)
     }
@@ -135,7 +135,8 @@ impl Probe {
     }
 }
 
-/// Kubelet would follow a redirection from here to a place that is not here; to it, any is a success.
+/// Kubelet would follow a redirection from here to a place that is not here; to it, any is a
+/// success.
 fn kubelet_status(status: StatusCode) -> StatusCode {
     if status.is_redirection() { StatusCode::OK } else { status }
 }
@@ -151,8 +152,8 @@ async fn connect(pod: IpAddr, port: u16) -> io::Result<TcpStream> {
     TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(pod, port)).await
 }
 
-/// The answer, which comes through `connection`. The connection may end in the same breath as the answer comes, so
-/// its end says nothing: the answer knows how it went.
+/// The answer, which comes through `connection`. The connection may end in the same breath as the
+/// answer comes, so its end says nothing: the answer knows how it went.
 async fn driven<T>(
     answer: impl Future<Output = Result<T, Error>>,
     connection: impl Future,

@@ -1,8 +1,9 @@
 //! `serin-proxy redirect`: makes a pod's network namespace lead all TCP through the proxy.
 //!
-//! What is wanted is written as [`rules`], pure and readable; [`netlink`] puts the whole table in place in one
-//! transaction, so a pod is redirected entirely or not at all and running twice changes nothing.
-//! [`loopback`] gives the pod the IPv6 address from which the proxy reaches its application.
+//! What is wanted is written as [`rules`], pure and readable; [`netlink`] puts the whole table in
+//! place in one transaction, so a pod is redirected entirely or not at all and running twice
+//! changes nothing. [`loopback`] gives the pod the IPv6 address from which the proxy reaches its
+//! application.
 
 use std::{fmt, io};
 

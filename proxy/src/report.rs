@@ -1,5 +1,5 @@
-//! What the proxy tells control at intervals: how revisions fare, and which certificate it uses. Being told at
-//! all is the sign of life.
+//! What the proxy tells control at intervals: how revisions fare, and which certificate it uses.
+//! Being told at all is the sign of life.
 
 use std::sync::Arc;
 

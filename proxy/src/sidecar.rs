@@ -1,7 +1,7 @@
 //! How a proxy is put together, and how it ends.
 //!
-//! Everything but traffic runs on the runtime that calls [`run`]: discovery, identity, the admin servers. The data
-//! plane has threads of its own and gets handles.
+//! Everything but traffic runs on the runtime that calls [`run`]: discovery, identity, the admin
+//! servers. The data plane has threads of its own and gets handles.
 
 mod traffic;
 

@@ -1,5 +1,5 @@
-//! How long to wait before the next attempt: twice as long each time, up to a bound, and never the same for two
-//! proxies that failed together.
+//! How long to wait before the next attempt: twice as long each time, up to a bound, and never the
+//! same for two proxies that failed together.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ impl Backoff {
         Self { next: SHORTEST }
     }
 
-    /// How long to wait after one more failure: at random between half of the turn's span and all of it.
+    /// How long to wait after one more failure: at random between half of the turn's span and all
+    /// of it.
     pub fn after_failure(&mut self) -> Duration {
         let span = self.next;
         self.next = (span * 2).min(LONGEST);

@@ -1,5 +1,5 @@
-//! The one task that writes what is held: it keeps a stream to control open, feeds the table with what happens,
-//! and does what the table says.
+//! The one task that writes what is held: it keeps a stream to control open, feeds the table with
+//! what happens, and does what the table says.
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
@@ -36,7 +36,8 @@ pub struct Proxy {
     pub control: Control,
     /// What streams are opened with.
     pub roots: Roots,
-    /// Where the service-account token lies. It is read anew for every stream, since kubelet replaces it.
+    /// Where the service-account token lies. It is read anew for every stream, since kubelet
+    /// replaces it.
     pub token: PathBuf,
     /// The pod's uid.
     pub pod_uid: Arc<str>,
@@ -108,8 +109,8 @@ impl Client {
 /// A stream that will be open.
 type Opening<'a> = Pin<Box<dyn Future<Output = Session> + Send + 'a>>;
 
-/// Tries until a stream is open. There is one stream at a time; a second, warm one for hedged look-ups would be
-/// opened here as well.
+/// Tries until a stream is open. There is one stream at a time; a second, warm one for hedged
+/// look-ups would be opened here as well.
 async fn open(proxy: &Proxy, backoff: &mut Backoff) -> Session {
     // The first certificate is on its way, and an attempt without one would only cost time.
     let mut certificates = proxy.roots.identity.changed();
@@ -141,7 +142,8 @@ impl Writer {
                 Some(command) = self.commands.recv() => self.obey(command),
                 _ = self.tick.tick() => self.pass_time(),
             }
-            // With no stream there is nobody to send anything to: the next stream hears of all of it.
+            // With no stream there is nobody to send anything to: the next stream hears of all of
+            // it.
             self.settle();
         }
     }
@@ -218,8 +220,8 @@ impl Writer {
         self.table.tick(now, |key| self.store.used_at(key));
     }
 
-    /// Publishes and answers what the table says; gives back what is to be sent. In this order: who is answered
-    /// finds it held, and control hears of nothing that is not in use.
+    /// Publishes and answers what the table says; gives back what is to be sent. In this order: who
+    /// is answered finds it held, and control hears of nothing that is not in use.
     fn settle(&mut self) -> Vec<ToControl> {
         let Effects { publish, send, answer } = self.table.effects();
         for (key, now) in &publish {

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::{Answer, COMMANDS, Command, Discovery, store::Store};
 
-/// The hand that changes what a test's [`Discovery`] holds. Look-ups of what it does not hold stay unanswered
-/// until their limit if it is gone or [`TestFeed::answer_next`] is not called.
+/// The hand that changes what a test's [`Discovery`] holds. Look-ups of what it does not hold stay
+/// unanswered until their limit if it is gone or [`TestFeed::answer_next`] is not called.
 #[derive(Debug)]
 pub struct TestFeed {
     store: Arc<Store>,
@@ -47,7 +47,8 @@ impl TestFeed {
         Some(key)
     }
 
-    /// Answers every look-up of something not held with [`Answer::Absent`], for as long as anyone asks.
+    /// Answers every look-up of something not held with [`Answer::Absent`], for as long as anyone
+    /// asks.
     pub async fn answer_absent(mut self) {
         while self.answer_next(Answer::Absent).await.is_some() {}
     }

@@ -1,4 +1,5 @@
-//! What is held, published as snapshots: one task replaces the map, any number of threads read it without a lock.
+//! What is held, published as snapshots: one task replaces the map, any number of threads read it
+//! without a lock.
 
 use std::{
     collections::HashMap,
@@ -47,7 +48,8 @@ impl Store {
         self.generation.subscribe()
     }
 
-    /// Notes that `key` is in use. Writes at most once a tick, so that workers do not fight for a cache line.
+    /// Notes that `key` is in use. Writes at most once a tick, so that workers do not fight for a
+    /// cache line.
     pub(super) fn touch(&self, key: &Key) {
         if let Some(held) = self.held.load().get(key) {
             held.touch(self.tick.load(Ordering::Relaxed));
@@ -64,8 +66,8 @@ impl Store {
         self.tick.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Replaces the answers under some keys (nothing: the key is held no more), all at once. Only the writing
-    /// task calls this.
+    /// Replaces the answers under some keys (nothing: the key is held no more), all at once. Only
+    /// the writing task calls this.
     pub(super) fn apply(&self, changes: impl IntoIterator<Item = (Key, Option<Answer>)>) {
         let mut held = HashMap::clone(&self.held.load());
         for (key, answer) in changes {

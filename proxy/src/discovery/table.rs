@@ -1,8 +1,9 @@
-//! What the proxy is subscribed to and what it holds: the rules of the protocol from the proxy's end, with no
-//! stream and no clock. Events go in; what to publish, send and answer comes out.
+//! What the proxy is subscribed to and what it holds: the rules of the protocol from the proxy's
+//! end, with no stream and no clock. Events go in; what to publish, send and answer comes out.
 //!
-//! The rules: all who ask for a key share one question. A service is used only when all endpoints that it names
-//! are held. What is numbered never goes back. Nothing is forgotten while control is away.
+//! The rules: all who ask for a key share one question. A service is used only when all endpoints
+//! that it names are held. What is numbered never goes back. Nothing is forgotten while control is
+//! away.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -132,7 +133,8 @@ impl Table {
         }
     }
 
-    /// The stream is gone. What is used stays in use; what was about to be used will be pushed again.
+    /// The stream is gone. What is used stays in use; what was about to be used will be pushed
+    /// again.
     pub(super) fn disconnected(&mut self) {
         self.connected = false;
         self.effects.send.clear();
@@ -168,7 +170,8 @@ impl Table {
 
     /// Control says that there is nothing under a key.
     pub(super) fn absent(&mut self, key: &Key) {
-        // What every proxy needs is never taken back: control forgets a pod sooner than its proxy ends.
+        // What every proxy needs is never taken back: control forgets a pod sooner than its proxy
+        // ends.
         if ALWAYS.contains(key) {
             return;
         }
@@ -206,7 +209,8 @@ impl Table {
         self.entries.insert(key, entry);
     }
 
-    /// Makes sure that the endpoints of what is staged are asked for; takes it back if there is no room for them.
+    /// Makes sure that the endpoints of what is staged are asked for; takes it back if there is no
+    /// room for them.
     fn subscribe_to_endpoints_of(&mut self, key: &Key) -> bool {
         for endpoints in self.entries.get(key).map(Entry::staged_endpoints).unwrap_or_default() {
             if self.entries.contains_key(&endpoints) {
@@ -304,7 +308,8 @@ impl Entry {
         }
     }
 
-    /// Why `next` must not be used, if it brings back a rollout behind the decision at which it ended.
+    /// Why `next` must not be used, if it brings back a rollout behind the decision at which it
+    /// ended.
     fn is_over(&self, next: &Resource) -> Option<String> {
         next.rollouts().into_iter().find_map(|(rollout, next)| {
             let (last, _) = *self.over.get(&rollout)?;

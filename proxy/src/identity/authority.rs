@@ -1,4 +1,5 @@
-//! Where certificates come from: the control plane, asked with the pod's token and a signing request.
+//! Where certificates come from: the control plane, asked with the pod's token and a signing
+//! request.
 
 use std::{io, path::PathBuf, pin::Pin};
 

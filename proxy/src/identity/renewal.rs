@@ -1,5 +1,5 @@
-//! The one task that puts material in use: it has a certificate signed before the old one ages, and follows the
-//! roots that control pushes.
+//! The one task that puts material in use: it has a certificate signed before the old one ages, and
+//! follows the roots that control pushes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -59,7 +59,8 @@ enum Error {
 }
 
 impl Renewal {
-    /// Keeps `identity` current with certificates for `id`. The process is not ready before the first.
+    /// Keeps `identity` current with certificates for `id`. The process is not ready before the
+    /// first.
     #[must_use]
     pub fn new(
         id: SpiffeId,
@@ -136,7 +137,8 @@ impl Renewal {
         self.pushed.has_changed().is_ok()
     }
 
-    /// Whether someone may ask for a certificate: not before there is one, since then it is on its way.
+    /// Whether someone may ask for a certificate: not before there is one, since then it is on its
+    /// way.
     fn may_be_asked(&self) -> bool {
         self.identity.current().is_some()
     }
@@ -259,8 +261,8 @@ fn anyone_below(trust: &Trust) -> Result<PeerVerifier, tls::Error> {
     PeerVerifier::new(anchors, Arc::new(|_name| true))
 }
 
-/// When to renew a certificate that is valid for `left`: about half-way, so that half of its life is left to
-/// succeed, and not at the same moment as all others that were signed together.
+/// When to renew a certificate that is valid for `left`: about half-way, so that half of its life
+/// is left to succeed, and not at the same moment as all others that were signed together.
 fn half_life(left: Duration) -> Duration {
     left.mul_f64(rand::random_range(0.45..0.55)).max(SHORTEST)
 }

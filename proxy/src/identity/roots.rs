@@ -1,7 +1,8 @@
 //! Which roots prove the control plane: those in use, or the ones that the pod was started with.
 //!
-//! The two are tried in turn. What is in use follows control's decisions at once, but a proxy that was frozen or
-//! cut off while the roots changed holds none that are still good; the file that kubelet keeps up to date does.
+//! The two are tried in turn. What is in use follows control's decisions at once, but a proxy that
+//! was frozen or cut off while the roots changed holds none that are still good; the file that
+//! kubelet keeps up to date does.
 
 use std::{io, path::PathBuf};
 

@@ -1,4 +1,5 @@
-//! Claims about certificates in time. The authority is a real one, in memory; the clock stands, tokio's is paused.
+//! Claims about certificates in time. The authority is a real one, in memory; the clock stands,
+//! tokio's is paused.
 
 use std::{
     sync::{

@@ -1,5 +1,5 @@
-//! A gRPC probe: `grpc.health.v1.Health/Check` over HTTP/2 without TLS, written by hand, since two fields are
-//! all there is to it.
+//! A gRPC probe: `grpc.health.v1.Health/Check` over HTTP/2 without TLS, written by hand, since two
+//! fields are all there is to it.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{
@@ -74,8 +74,8 @@ fn grpc_status(headers: &HeaderMap) -> Option<&str> {
     headers.get("grpc-status")?.to_str().ok()
 }
 
-/// The field `status = 1` of a length-prefixed `HealthCheckResponse`; absent is 0 (UNKNOWN). The message has no
-/// other field.
+/// The field `status = 1` of a length-prefixed `HealthCheckResponse`; absent is 0 (UNKNOWN). The
+/// message has no other field.
 fn serving_status(framed: &[u8]) -> Option<u8> {
     let (_prefix, message) = framed.split_at_checked(5)?;
     match message {

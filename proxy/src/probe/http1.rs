@@ -50,8 +50,8 @@ where
     driven(answered, connection).await
 }
 
-/// The request as kubelet would send it (kubelet's `httpGet`: header names are case-insensitive, and `Host`
-/// names the host).
+/// The request as kubelet would send it (kubelet's `httpGet`: header names are case-insensitive,
+/// and `Host` names the host).
 fn request(
     probe: &Http,
     pod: IpAddr,

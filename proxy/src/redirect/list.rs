@@ -1,4 +1,5 @@
-//! A list as a command line or an annotation writes it: `a,b`, where nothing at all is an empty list.
+//! A list as a command line or an annotation writes it: `a,b`, where nothing at all is an empty
+//! list.
 
 use std::{fmt, str::FromStr};
 

@@ -1,7 +1,8 @@
 //! Gives the pod the IPv6 address from which the proxy reaches its application.
 //!
-//! 127.0.0.6 needs nothing: all of 127.0.0.0/8 is the loopback interface's. IPv6 has one loopback address only,
-//! so a second one is added to the interface, as `ip -6 address add ::6/128 dev lo` would.
+//! 127.0.0.6 needs nothing: all of 127.0.0.0/8 is the loopback interface's. IPv6 has one loopback
+//! address only, so a second one is added to the interface, as `ip -6 address add ::6/128 dev lo`
+//! would.
 
 use std::{fmt, io, net::UdpSocket, time::Duration};
 
@@ -41,8 +42,8 @@ pub(super) fn add_address() -> Result<Ipv6, Error> {
     }
 }
 
-/// The kernel adds the route that makes an address local a moment after it confirmed the address, and what is sent
-/// to the address until then goes astray. So something is, until it arrives.
+/// The kernel adds the route that makes an address local a moment after it confirmed the address,
+/// and what is sent to the address until then goes astray. So something is, until it arrives.
 fn wait_for_route() -> Result<(), Error> {
     match exchange() {
         Ok(true) => Ok(()),
@@ -85,7 +86,8 @@ fn request() -> NetlinkMessage<NewAddress> {
     message
 }
 
-/// RTM_NEWADDR for the one address there is to add: `struct ifaddrmsg` and IFA_LOCAL (rtnetlink(7)).
+/// RTM_NEWADDR for the one address there is to add: `struct ifaddrmsg` and IFA_LOCAL
+/// (rtnetlink(7)).
 struct NewAddress;
 
 impl NewAddress {
@@ -127,7 +129,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Some seconds, as the kernel rounds up.
 const MOST_LOOKS: u32 = 1000;
 
-// linux/rtnetlink.h, linux/if_addr.h, linux/socket.h; the loopback interface is the first of every namespace.
+// linux/rtnetlink.h, linux/if_addr.h, linux/socket.h; the loopback interface is the first of every
+// namespace.
 const RTM_NEWADDR: u16 = 20;
 const IFA_LOCAL: u16 = 2;
 const IFA_F_NODAD: u8 = 2;

@@ -1,5 +1,5 @@
-//! Puts a [`Table`] in place through netlink, in one transaction that also removes whatever was there under its
-//! name before. No `nft`, no shell, no library but the kernel.
+//! Puts a [`Table`] in place through netlink, in one transaction that also removes whatever was
+//! there under its name before. No `nft`, no shell, no library but the kernel.
 
 use std::net::IpAddr;
 
@@ -52,7 +52,8 @@ pub(super) fn install(table: &Table) -> Result<(), Error> {
     }
 }
 
-/// Make sure that there is a table, so that deleting it works; delete it with all that is in it; make it anew.
+/// Make sure that there is a table, so that deleting it works; delete it with all that is in it;
+/// make it anew.
 fn transaction(table: &Table) -> Vec<Statement> {
     let Table { inbound, outbound } = table;
     let mut statements = vec![
@@ -74,7 +75,8 @@ fn transaction(table: &Table) -> Vec<Statement> {
         ));
         statements.extend(rules.iter().map(|rule| add_rule(name, rule)));
     }
-    // The confirmation of the last statement is that of the transaction: a refusal undoes all of it.
+    // The confirmation of the last statement is that of the transaction: a refusal undoes all of
+    // it.
     if let Some(last) = statements.last_mut() {
         last.flags |= NLM_F_ACK;
     }
@@ -170,7 +172,8 @@ const fn destination_offset(net: IpNet) -> u32 {
     }
 }
 
-/// The address at `offset` of the network header, masked and compared, in packets of the network's family.
+/// The address at `offset` of the network header, masked and compared, in packets of the network's
+/// family.
 fn in_network(offset: u32, net: IpNet, operator: Operator) -> Vec<Expressions> {
     let (family, length) = match net {
         IpNet::V4(_) => (NetfilterProtoFamily::IPv4, 4),

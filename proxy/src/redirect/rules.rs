@@ -1,5 +1,5 @@
-//! Which connections are led to the proxy: a table of rules, decided here and nowhere else. Printed in the
-//! syntax of `nft`.
+//! Which connections are led to the proxy: a table of rules, decided here and nowhere else. Printed
+//! in the syntax of `nft`.
 //!
 //! The first rule that matches decides. What matches none is left alone.
 
@@ -62,19 +62,21 @@ impl Table {
     }
 }
 
-/// Everything from elsewhere goes to the inbound listener, but for the proxy's own ports and what is excluded.
+/// Everything from elsewhere goes to the inbound listener, but for the proxy's own ports and what
+/// is excluded.
 fn inbound(options: &Options) -> Vec<Rule> {
     let mut rules: Vec<_> = unproxied_ports(options).map(|port| leave([to_port(port)])).collect();
     rules.push(redirect([Match::Tcp], ports::INBOUND));
     rules
 }
 
-/// Everything that the pod opens goes to the outbound listener, with these exceptions in this order:
+/// Everything that the pod opens goes to the outbound listener, with these exceptions in this
+/// order:
 ///
-/// 1. The proxy reaching its application: it binds the address that says so. It is the end of the way in, for
-///    requests and for probes, so it must go no further.
-/// 2. The proxy reaching its own pod by an address that peers use (the application called itself, by Service or
-///    by pod address): as if it came from elsewhere.
+/// 1. The proxy reaching its application: it binds the address that says so. It is the end of the
+///    way in, for requests and for probes, so it must go no further.
+/// 2. The proxy reaching its own pod by an address that peers use (the application called itself,
+///    by Service or by pod address): as if it came from elsewhere.
 /// 3. Everything else that the proxy opens, or a user that is excluded.
 /// 4. The application talking to itself on the loopback addresses.
 /// 5. Ports and networks that are excluded.
@@ -98,8 +100,8 @@ fn outbound(options: &Options) -> Vec<Rule> {
     rules
 }
 
-/// Ports of the pod at which nobody meets the proxy's inbound listener. The localhost listeners are among them
-/// so that from elsewhere they are closed, rather than reached through the proxy.
+/// Ports of the pod at which nobody meets the proxy's inbound listener. The localhost listeners are
+/// among them so that from elsewhere they are closed, rather than reached through the proxy.
 fn unproxied_ports(options: &Options) -> impl Iterator<Item = u16> {
     let own = [ports::POD_ADMIN, ports::LOCAL_ADMIN, ports::OUTBOUND];
     own.into_iter().chain(options.exclude_inbound_ports.0.iter().copied())

@@ -1,4 +1,5 @@
-//! One question to the kernel over netlink: what is sent at once, and the refusal or confirmation that it gets.
+//! One question to the kernel over netlink: what is sent at once, and the refusal or confirmation
+//! that it gets.
 
 use std::io;
 
@@ -17,8 +18,8 @@ pub(super) enum Answer {
     Silent,
 }
 
-/// Sends `messages` in one datagram. The kernel works them off before the send returns, so its answers are
-/// there to be read and nothing waits.
+/// Sends `messages` in one datagram. The kernel works them off before the send returns, so its
+/// answers are there to be read and nothing waits.
 pub(super) fn ask<M: NetlinkSerializable>(
     protocol: isize,
     messages: &[NetlinkMessage<M>],

@@ -1,4 +1,5 @@
-//! Claims about the rules as they are written; what they do is shown in a real namespace in `tests/it`.
+//! Claims about the rules as they are written; what they do is shown in a real namespace in
+//! `tests/it`.
 
 use super::*;
 

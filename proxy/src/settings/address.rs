@@ -5,7 +5,8 @@ use std::{
     str::FromStr,
 };
 
-/// The pod's addresses, the primary one first; never none once [`Addresses::with_first`] was called.
+/// The pod's addresses, the primary one first; never none once [`Addresses::with_first`] was
+/// called.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Addresses(Vec<IpAddr>);
 

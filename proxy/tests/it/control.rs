@@ -1,5 +1,5 @@
-//! A control plane that says what a test tells it to, over the real protocol and real TLS on a port of its own. It
-//! can be stopped, and started again at the same address.
+//! A control plane that says what a test tells it to, over the real protocol and real TLS on a port
+//! of its own. It can be stopped, and started again at the same address.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,5 @@
-//! Claims about following a control plane: what is asked, what is held, and what happens when it goes away.
+//! Claims about following a control plane: what is asked, what is held, and what happens when it
+//! goes away.
 
 use std::{sync::Arc, time::Duration};
 

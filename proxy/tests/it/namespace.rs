@@ -1,8 +1,8 @@
 //! A pod and a peer on two network namespaces of the test's own, joined by a cable.
 //!
-//! A test's process starts itself again in three roles: as the pod, root in a fresh network namespace, where the
-//! claim is checked; as the peer, at the other end of the cable; and as users of the pod. The last two are
-//! [`Agent`]s: they do what they are told, line by line.
+//! A test's process starts itself again in three roles: as the pod, root in a fresh network
+//! namespace, where the claim is checked; as the peer, at the other end of the cable; and as users
+//! of the pod. The last two are [`Agent`]s: they do what they are told, line by line.
 
 #![expect(clippy::print_stdout, reason = "an agent answers on it")]
 
@@ -29,8 +29,8 @@ pub(crate) struct Agent {
     results: BufReader<ChildStdout>,
 }
 
-/// Checks `claim` as root in a network namespace of its own, with a peer at the other end of a cable. `test` is
-/// the test's full name.
+/// Checks `claim` as root in a network namespace of its own, with a peer at the other end of a
+/// cable. `test` is the test's full name.
 pub(crate) fn in_pod(test: &str, claim: impl FnOnce(&Pod<'_>, &mut Agent)) {
     match std::env::var_os(ROLE).as_deref().and_then(|role| role.to_str()) {
         None => {
@@ -119,7 +119,8 @@ impl Drop for Agent {
     }
 }
 
-/// Listens on `address` and tells each caller `<name> <where it wanted to go> from <where it came from>`.
+/// Listens on `address` and tells each caller `<name> <where it wanted to go> from <where it came
+/// from>`.
 pub(crate) fn answer(name: &'static str, address: &str) {
     let listener = TcpListener::bind(address)
         .unwrap_or_else(|error| panic!("failed to listen on {address}: {error}"));
@@ -157,7 +158,8 @@ fn fresh_namespace() -> Command {
     command
 }
 
-/// Lays the cable. Addresses come last: IPv6 takes its routes back for a moment when a link comes up.
+/// Lays the cable. Addresses come last: IPv6 takes its routes back for a moment when a link comes
+/// up.
 fn join(peer: &Agent) {
     let peer_pid = peer.process.id().to_string();
     let inside_peer = ["nsenter", "--net", "--target", &peer_pid];

@@ -1,5 +1,5 @@
-//! Claims about where connections end up once a pod is redirected, each for IPv4 and IPv6, with stand-ins for the
-//! proxy's listeners and the application that say who they are.
+//! Claims about where connections end up once a pod is redirected, each for IPv4 and IPv6, with
+//! stand-ins for the proxy's listeners and the application that say who they are.
 
 use proxy::redirect::{Done, Ipv6, List, Options, PROXY_UID, run};
 
@@ -26,7 +26,8 @@ fn options() -> Options {
     Options { proxy_uid: PROXY_UID, ..Options::default() }
 }
 
-/// Checks that `agent` reaches `name` at each of `addresses`, and that it hears where it wanted to go.
+/// Checks that `agent` reaches `name` at each of `addresses`, and that it hears where it wanted to
+/// go.
 fn reaches(agent: &mut Agent, name: &str, addresses: [&str; 2], port: u16) {
     for address in addresses {
         let to = format!("{address}:{port}");

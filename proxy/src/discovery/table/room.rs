@@ -1,5 +1,5 @@
-//! Which keys are dropped: those that nobody used for minutes, and at the bound the ones used least lately.
-//! Nothing is dropped while control is away, since it could not be had back.
+//! Which keys are dropped: those that nobody used for minutes, and at the bound the ones used least
+//! lately. Nothing is dropped while control is away, since it could not be had back.
 
 use std::collections::BTreeSet;
 
@@ -41,8 +41,8 @@ impl Table {
         self.entries.len() < limit::KEYS
     }
 
-    /// Keys that nothing needs: not those every proxy has, not endpoints of a service that is held, and not what
-    /// someone waits for.
+    /// Keys that nothing needs: not those every proxy has, not endpoints of a service that is held,
+    /// and not what someone waits for.
     fn droppable(&self) -> impl Iterator<Item = &Key> {
         let needed: BTreeSet<_> = self.entries.values().flat_map(needed_by).collect();
         let free = move |(key, entry): &(&Key, &Entry)| {
@@ -63,8 +63,8 @@ impl Table {
         self.effects.send.push(ToControl::Unsubscribe(keys));
     }
 
-    /// Asks for what was refused because it went back: by now control may know better, or the number may be
-    /// forgotten because the rollout was made anew.
+    /// Asks for what was refused because it went back: by now control may know better, or the
+    /// number may be forgotten because the rollout was made anew.
     fn ask_again(&mut self) {
         let refused = self.entries.iter().filter(|(_, entry)| entry.refused);
         let held: Vec<_> = refused.map(|(key, entry)| entry.held(key)).collect();
@@ -84,8 +84,9 @@ fn needed_by(entry: &Entry) -> Vec<Key> {
 
 /// Ticks without use after which a key is dropped: five minutes.
 const IDLE: u64 = 30;
-/// Ticks for which the last decision of a rollout that is over is remembered: half a minute, which is longer
-/// than control's replicas differ and shorter than a rollout made anew takes to matter.
+/// Ticks for which the last decision of a rollout that is over is remembered: half a minute, which
+/// is longer than control's replicas differ and shorter than a rollout made anew takes to matter.
 const REMEMBERED: u64 = 3;
-/// How many keys make room together at the bound, so that not every new key looks through all of them.
+/// How many keys make room together at the bound, so that not every new key looks through all of
+/// them.
 const AT_ONCE: usize = 64;
