@@ -9,7 +9,7 @@ use model::{
 };
 
 use super::view::View;
-use crate::{discovery::Answer, metrics::Event, worker::Worker};
+use crate::{discovery::Answer, metrics::Event, ports, worker::Worker};
 
 /// Where a connection is to be carried.
 #[derive(Debug)]
@@ -32,6 +32,11 @@ pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target
         }
         Answer::Found(Resource::Destination(Destination::Workload)) => {
             worker.plane.discovery.touch(&key);
+            // A meshed pod's own page of metrics and probes is in plain text and not redirected: its proxy
+            // would not answer a handshake there.
+            if original.port() == ports::POD_ADMIN {
+                return Target::Elsewhere;
+            }
             resolve_workload(worker, original).await
         }
         Answer::Found(_) | Answer::Unavailable => unavailable(worker, original),

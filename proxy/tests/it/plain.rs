@@ -1,16 +1,21 @@
 //! Outbound traffic to what has no proxy of its own.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
-use model::{endpoint::Endpoint, key::Key, mesh::OutboundPolicy};
+use model::{
+    endpoint::Endpoint,
+    key::Key,
+    mesh::OutboundPolicy,
+    resource::{Destination, Resource},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::mpsc,
     time::timeout,
 };
@@ -39,6 +44,27 @@ async fn requests_of_http1_arrive_as_they_were_and_share_a_connection() {
         assert_eq!(words, "GET /a?b=c HTTP/1.1\nhost: catalogue\nx-mine: 1\n");
     }
     assert_eq!(proxy.counted("istio_requests_total", &["response_code=\"200\""]), 3.0);
+}
+
+#[tokio::test]
+async fn the_metrics_of_a_meshed_pod_are_fetched_as_from_outside_the_mesh() {
+    // Port 15020 of an address that nothing else on this machine listens at.
+    let page: SocketAddr = "127.150.20.1:15020".parse().unwrap();
+    let listener = TcpListener::bind(page).await.unwrap();
+    let serving = spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut first = [0];
+        stream.read_exact(&mut first).await.unwrap();
+        stream.write_all(&first).await.unwrap();
+    });
+    let found = (Key::Address(page), Resource::Destination(Destination::Workload));
+    let proxy = Proxy::start(Setup::new("frontend").going_to(page).with([found]));
+    let mut stream = TcpStream::connect(proxy.outbound()).await.unwrap();
+    stream.write_all(b"G").await.unwrap();
+    let mut back = String::new();
+    stream.read_to_string(&mut back).await.unwrap();
+    assert_eq!(back, "G", "the first byte was not that of a TLS handshake");
+    serving.await.unwrap();
 }
 
 #[tokio::test]
