@@ -9,21 +9,47 @@ use tokio::time::Instant;
 ///
 /// # Errors
 /// If it has not happened by then.
-pub async fn eventually<T, F, L>(what: &str, deadline: Duration, mut look: L) -> Result<T>
+pub async fn eventually<T, F, L>(what: &str, deadline: Duration, look: L) -> Result<T>
+where
+    L: FnMut() -> F,
+    F: Future<Output = Result<T>>,
+{
+    every(INTERVAL, what, deadline, look).await
+}
+
+/// The same for what is timed: looks much more often.
+///
+/// # Errors
+/// If it has not happened by then.
+pub async fn closely<T, F, L>(what: &str, deadline: Duration, look: L) -> Result<T>
+where
+    L: FnMut() -> F,
+    F: Future<Output = Result<T>>,
+{
+    every(INTERVAL / 10, what, deadline, look).await
+}
+
+async fn every<T, F, L>(
+    interval: Duration,
+    what: &str,
+    deadline: Duration,
+    mut look: L,
+) -> Result<T>
 where
     L: FnMut() -> F,
     F: Future<Output = Result<T>>,
 {
     let end = Instant::now() + deadline;
     loop {
-        let error = match look().await {
+        // On the heap: what looks may be big, and it is held in many places.
+        let error = match Box::pin(look()).await {
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
         if Instant::now() >= end {
             bail!("not within {deadline:?}: {what}: {error:#}");
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(interval).await;
     }
 }
 
@@ -41,7 +67,8 @@ where
         if let Err(error) = look().await {
             bail!("after {:?}, {what}: {error:#}", start.elapsed());
         }
-        tokio::time::sleep(INTERVAL).await;
+        // Rarely enough that looking is not what is measured.
+        tokio::time::sleep(2 * INTERVAL).await;
     }
     Ok(())
 }

@@ -8,10 +8,13 @@
 
 pub mod app;
 pub mod eventually;
+pub mod freeze;
 pub mod kubectl;
 pub mod load;
 pub mod mesh;
 pub mod namespace;
+pub mod request;
+pub mod rollout;
 pub mod world;
 
 pub use eventually::eventually;

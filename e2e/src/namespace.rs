@@ -49,6 +49,12 @@ where
 }
 
 impl Namespace {
+    /// The cluster that it is in.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
     async fn create(&self, injection: Injection) -> Result<()> {
         let name = &self.name;
         eventually("an earlier run's namespace is gone", Duration::from_secs(90), || async {
@@ -91,6 +97,16 @@ impl Namespace {
         let timeout = "--timeout=120s";
         kubectl(["rollout", "status", "-n", &self.name, &target, timeout]).await?;
         Ok(())
+    }
+
+    /// Scales a Deployment.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn scale(&self, deployment: &str, replicas: u32) -> Result<()> {
+        let (target, count) =
+            (format!("deployment/{deployment}"), format!("--replicas={replicas}"));
+        kubectl(["scale", "-n", &self.name, &target, &count]).await.map(drop)
     }
 
     /// Pods with a label, those that are being deleted left out.

@@ -38,6 +38,12 @@ impl World {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    /// How much of something a test does: `some` in CI, `all` with `cargo xtask e2e --full`.
+    #[must_use]
+    pub fn amount<T>(&self, some: T, all: T) -> T {
+        if self.env.text("SERIN_E2E_FULL").is_some() { all } else { some }
+    }
+
     /// The folder of a cluster that `cargo xtask cluster` made; none on somebody else's.
     #[must_use]
     pub fn cluster_dir(&self) -> Option<PathBuf> {
@@ -73,6 +79,6 @@ where
         .context("no runtime")
         .and_then(|runtime| runtime.block_on(async { test(World::new().await?).await }));
     if let Err(error) = outcome {
-        panic!("{error:?}");
+        panic!("{error:#}");
     }
 }

@@ -24,6 +24,7 @@ use crate::workspace::Workspace;
 #[command(after_help = "Examples:
   cargo xtask e2e                              all of them, on a fresh cluster
   cargo xtask e2e rollback                     those whose names hold this
+  cargo xtask e2e --full bad_release           with distributions of many trials
   cargo xtask e2e --name serin --keep          on the cluster that is up
   cargo xtask e2e --kubeconfig ~/.kube/config  on kind, k3d or a real one, which has
                                                the images already: see
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     /// Use our own cluster as it is, and leave it up at the end.
     #[arg(long)]
     keep: bool,
+    /// Measure in many more trials and move far more data than CI has time for.
+    #[arg(long)]
+    full: bool,
     /// The cargo profile of the images.
     #[arg(long, default_value = PROFILE)]
     profile: String,
@@ -67,7 +71,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
 pub(crate) fn count(workspace: &Workspace, args: &Args) -> Result<Tally> {
     let programs = step("build the e2e tests", || build(workspace))?;
     match &args.kubeconfig {
-        Some(kubeconfig) => run_all(&Target::elsewhere(kubeconfig)?, &programs, &args.filters),
+        Some(kubeconfig) => run_all(&Target::elsewhere(kubeconfig)?, &programs, args),
         None => on_our_own(workspace, args, &programs),
     }
 }
@@ -79,19 +83,23 @@ fn on_our_own(workspace: &Workspace, args: &Args, programs: &[PathBuf]) -> Resul
         which.remove()?;
     }
     let target = Target::bring_up(workspace, &which, PARTS, &args.profile);
-    let result = target.and_then(|target| run_all(&target, programs, &args.filters));
+    let result = target.and_then(|target| run_all(&target, programs, args));
     if !args.keep {
         which.remove()?;
     }
     result
 }
 
-fn run_all(target: &Target, programs: &[PathBuf], filters: &[String]) -> Result<Tally> {
+fn run_all(target: &Target, programs: &[PathBuf], args: &Args) -> Result<Tally> {
     let mut tally = Tally::default();
     for program in programs {
         // One after the other: they share a cluster, and say how long things take.
         let mut tests = target.command(program);
-        tally += tally::run(tests.arg("--test-threads=1").args(filters))?;
+        if args.full {
+            // The measurements are what one then wants to see.
+            tests.env("SERIN_E2E_FULL", "1").arg("--nocapture");
+        }
+        tally += tally::run(tests.arg("--test-threads=1").args(&args.filters))?;
     }
     Ok(tally)
 }

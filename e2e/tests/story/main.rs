@@ -10,3 +10,9 @@ mod s02_mutual_tls;
 mod s03_metrics;
 #[cfg(test)]
 mod s07_turnover;
+#[cfg(test)]
+mod s08_truth;
+#[cfg(test)]
+mod s09_protocols;
+#[cfg(test)]
+mod s09_workloads;

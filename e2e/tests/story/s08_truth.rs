@@ -1,0 +1,112 @@
+//! `kubectl get mesh` tells the truth when something is wrong.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use e2e::{
+    Namespace, World,
+    app::Server,
+    eventually,
+    freeze::freeze,
+    kubectl::kubectl,
+    mesh,
+    namespace::{Injection, within},
+    world::run,
+};
+use kube::ResourceExt as _;
+
+#[test]
+fn a_frozen_proxy_is_missing_from_proxies_by_name_until_it_goes_on() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "frozen", Injection::On, |shop| async move {
+            shop.apply(&Server { replicas: 2, ..Server::new("server") }.manifest()).await?;
+            shop.rolled_out("server").await?;
+            mesh::synced(shop.world(), 2).await?;
+            let pod = shop.pods("app=server").await?.pop().context("no pod")?;
+            let name = format!("{}/{}", shop.name, pod.name_any());
+            let frozen = freeze(&pod)?;
+            let told = is_a_laggard(shop.world(), &name, Duration::from_secs(40)).await;
+            frozen.thaw()?;
+            told?;
+            mesh::synced(shop.world(), 2).await?;
+            let proxies = mesh::status(shop.world()).await?.proxies.context("no proxies")?;
+            ensure!(proxies.laggards.is_empty(), "{proxies:?}");
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_pod_made_while_nobody_injected_is_counted_as_unmeshed_within_ten_seconds() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "unmeshed", Injection::On, |shop| async move {
+            // Without the operator nobody makes the configuration anew.
+            mesh::scale("serin-operator", 0).await?;
+            let slipped = slip_past(&shop).await;
+            mesh::wake().await?;
+            let name = slipped?;
+            eventually("it is counted by name", Duration::from_secs(10), || async {
+                let status = mesh::status(shop.world()).await?;
+                ensure!(status.unmeshed == Some(1), "{:?} unmeshed", status.unmeshed);
+                ensure!(status.unmeshed_pods.contains(&name), "{:?}", status.unmeshed_pods);
+                Ok(())
+            })
+            .await?;
+            let printed = kubectl(["get", "mesh", "--no-headers"]).await?;
+            ensure!(printed.split_whitespace().nth(4) == Some("1"), "{printed}");
+
+            kubectl(["rollout", "restart", "-n", &shop.name, "deployment"]).await?;
+            shop.rolled_out("server").await?;
+            eventually("all are meshed again", Duration::from_secs(30), || async {
+                let status = mesh::status(shop.world()).await?;
+                ensure!(status.unmeshed == Some(0), "{:?}", status.unmeshed_pods);
+                Ok(())
+            })
+            .await
+        })
+        .await
+    });
+}
+
+async fn is_a_laggard(world: &World, name: &str, within: Duration) -> Result<()> {
+    eventually("the frozen proxy is named", within, || async {
+        let status = mesh::status(world).await?;
+        let proxies = status.proxies.context("no proxies")?;
+        ensure!(proxies.synced < proxies.total, "all {} are in sync", proxies.total);
+        ensure!(proxies.laggards.iter().any(|it| it == name), "{:?}", proxies.laggards);
+        let shown = status.display.context("nothing to show")?;
+        let (synced, total) = (proxies.synced, proxies.total);
+        ensure!(shown.proxies == format!("{synced}/{total}"), "{}", shown.proxies);
+        ensure!(shown.laggards.contains(name), "{}", shown.laggards);
+        Ok(())
+    })
+    .await
+}
+
+/// Makes a pod while the webhook's configuration is deleted, and says its name.
+async fn slip_past(shop: &Namespace) -> Result<String> {
+    eventually("the operator is gone", Duration::from_secs(60), || async {
+        let selector = "app.kubernetes.io/name=serin-operator";
+        let pods = ["get", "pods", "-n", "serin-system", "-l", selector, "-o", "name"];
+        let left = kubectl(pods).await?;
+        ensure!(left.is_empty(), "{left}");
+        Ok(())
+    })
+    .await?;
+    kubectl(["delete", "mutatingwebhookconfiguration", "serin-webhook"]).await?;
+    eventually("a pod without a proxy", Duration::from_secs(60), || async {
+        // The API server forgets a deleted configuration within a moment, not at once.
+        kubectl(["delete", "deployment", "server", "-n", &shop.name, "--ignore-not-found"]).await?;
+        shop.apply(&Server::new("server").manifest()).await?;
+        shop.rolled_out("server").await?;
+        let pod = shop.pods("app=server").await?.pop().context("no pod")?;
+        if pod.labels().contains_key("serin.dev/meshed") {
+            bail!("{} was injected", pod.name_any());
+        }
+        Ok(format!("{}/{}", shop.name, pod.name_any()))
+    })
+    .await
+}

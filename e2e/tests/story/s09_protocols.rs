@@ -1,0 +1,170 @@
+//! Every protocol passes through, in its own manner and at any length.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    Namespace,
+    app::{self, Server},
+    eventually,
+    kubectl::exec,
+    mesh,
+    namespace::{Injection, within},
+    world::run,
+};
+use serde::de::DeserializeOwned;
+use testkit::{
+    client::{grpc::Called, upload::Uploaded, watch::Watched, websocket::Echoed},
+    tcp::Timed,
+};
+
+#[test]
+fn every_protocol_passes_through() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "protocols", Injection::On, |shop| async move {
+            shop.apply(&Server::new("server").manifest()).await?;
+            shop.apply(&app::shell("client")).await?;
+            shop.apply(&tcp("greeter", "tcp-server-first", 2525)).await?;
+            shop.apply(&tcp("echo", "tcp-echo", 9000)).await?;
+            shop.apply(MARIADB).await?;
+            for name in ["server", "client", "greeter", "echo"] {
+                shop.rolled_out(name).await?;
+            }
+            both_versions_of_http(&shop).await.context("HTTP")?;
+            all_kinds_of_grpc(&shop).await.context("gRPC")?;
+            websocket(&shop).await.context("WebSocket")?;
+            tcp_of_both_manners(&shop).await.context("TCP")?;
+            mariadb(&shop).await.context("MariaDB")?;
+            upload(&shop).await.context("upload")
+        })
+        .await
+    });
+}
+
+async fn both_versions_of_http(shop: &Namespace) -> Result<()> {
+    let first = shop.described("deploy/client", "http://server:8080/one", &[]).await?;
+    ensure!(first.protocol == "HTTP/1.1" && first.path == "/one", "{first:?}");
+    let second = shop.described("deploy/client", "http://server:8080/two", &["--h2c"]).await?;
+    ensure!(second.protocol == "HTTP/2.0" && second.path == "/two", "{second:?}");
+    for seen in [first, second] {
+        let header = seen.header("x-forwarded-client-cert").context("no client certificate")?;
+        ensure!(header.contains("/sa/client"), "{header}");
+    }
+    Ok(())
+}
+
+async fn all_kinds_of_grpc(shop: &Namespace) -> Result<()> {
+    for kind in ["pay", "receipts", "settle"] {
+        let called: Called = client(shop, &["grpc-client", URL, kind, "--count=50"]).await?;
+        ensure!(called.count == 50, "{kind}: {called:?}");
+    }
+    let span = shop.world().amount("10s", "60s");
+    let flags = ["grpc-client", URL, "watch", "--every=100ms", "--duration", span];
+    let watched: Watched = client(shop, &flags).await?;
+    ensure!(watched.is_whole() && watched.heard > 50, "{watched:?}");
+    ensure!(watched.longest_silence_ms < 3000, "{watched:?}");
+    Ok(())
+}
+
+async fn websocket(shop: &Namespace) -> Result<()> {
+    let url = "--url=ws://server:8080/ws";
+    let echoed: Echoed = client(shop, &["ws-client", url, "--count=100"]).await?;
+    ensure!(echoed.messages == 100, "{echoed:?}");
+    Ok(())
+}
+
+/// The server that speaks first is not kept waiting for a client that never would.
+async fn tcp_of_both_manners(shop: &Namespace) -> Result<()> {
+    let echo = ["tcp-client", "--address=echo:9000", "--bytes=1MiB"];
+    let timed: Timed = client(shop, &echo).await?;
+    ensure!(timed.bytes == 1 << 20, "{timed:?}");
+    let greeter = ["tcp-client", "--address=greeter:2525", "--server-first", "--count=5"];
+    let timed: Timed = client(shop, &greeter).await?;
+    ensure!(timed.banner.as_deref() == Some("220 testkit ready"), "{timed:?}");
+    let waited = Duration::from_micros(timed.banner_us.context("no banner")?);
+    ensure!(waited < Duration::from_millis(500), "the greeting took {waited:?}");
+    Ok(())
+}
+
+async fn mariadb(shop: &Namespace) -> Result<()> {
+    shop.rolled_out("mariadb").await?;
+    let query = ["mariadb", "--host=mariadb", "--batch", "-N", "--execute=SELECT 6 * 7"];
+    eventually("an answer over the mesh", Duration::from_secs(20), || async {
+        let said = exec(&shop.name, "deploy/database-client", "app", &query).await?;
+        ensure!(said.trim() == "42", "{said}");
+        Ok(())
+    })
+    .await
+}
+
+async fn upload(shop: &Namespace) -> Result<()> {
+    let bytes = shop.world().amount("64MiB", "1GiB");
+    for flags in [&[][..], &["--chunked"]] {
+        let mut command = vec!["upload", "--url=http://server:8080/upload", "--bytes", bytes];
+        command.extend(flags);
+        let _whole: Uploaded = client(shop, &command).await?;
+    }
+    Ok(())
+}
+
+/// What a client of testkit prints last. It exits with an error if anything was amiss.
+async fn client<T: DeserializeOwned>(shop: &Namespace, command: &[&str]) -> Result<T> {
+    let said = shop.testkit("deploy/client", command).await?;
+    let last = said.lines().last().unwrap_or_default();
+    serde_json::from_str(last).with_context(|| format!("{command:?} said {said}"))
+}
+
+/// A server whose Service says nothing of what it speaks.
+fn tcp(name: &str, command: &str, port: u16) -> String {
+    Server::new(name)
+        .manifest()
+        .replace(
+            &format!("server, --name={name}, --version=v1, --port=8080"),
+            &format!("{command}, --port={port}"),
+        )
+        .replace(
+            "{httpGet: {path: /healthz, port: 8080}",
+            &format!("{{tcpSocket: {{port: {port}}}"),
+        )
+        .replace("{name: http, port: 8080}", &format!("{{port: {port}}}"))
+        .replace("containerPort: 8080", &format!("containerPort: {port}"))
+}
+
+const URL: &str = "--url=http://server:8080";
+
+const MARIADB: &str = "apiVersion: v1
+kind: Service
+metadata: {name: mariadb, labels: {app: mariadb}}
+spec:
+  selector: {app: mariadb}
+  ports: [{port: 3306}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: mariadb, labels: {app: mariadb}}
+spec:
+  selector: {matchLabels: {app: mariadb}}
+  template:
+    metadata: {labels: {app: mariadb}}
+    spec:
+      terminationGracePeriodSeconds: 3
+      containers:
+        - name: app
+          image: serin.dev/mariadb:local
+          ports: [{containerPort: 3306}]
+          readinessProbe: {tcpSocket: {port: 3306}, periodSeconds: 1}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: database-client, labels: {app: database-client}}
+spec:
+  selector: {matchLabels: {app: database-client}}
+  template:
+    metadata: {labels: {app: database-client}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        # A second server only because there is no shell in the image to sleep in.
+        - {name: app, image: 'serin.dev/mariadb:local'}
+";
