@@ -44,8 +44,8 @@
 //! 5 % of failures against 0.1 %, in a first segment and with 1 % allowed: found within 200
 //! requests of the canary in 99, 98, 91, 80 and 60 of 100 cases at weights of 5, 10, 20, 33 and 50
 //! %, and in 95 of 100 within 160, 190, 230, 280 and 350 requests. The fewer requests the others
-//! have in the same time, the less can be known of them; no test of the same data does much better.
-//! A release that always fails is found by its second or third request.
+//! have in the same time, the less is known of them. A release that always fails is found by its
+//! second or third request.
 
 use serde::{Deserialize, Serialize};
 
