@@ -6,6 +6,7 @@
 pub(crate) mod board;
 mod gates;
 mod observe;
+mod orphan;
 mod plan;
 mod risk;
 mod run;
@@ -54,6 +55,8 @@ pub(crate) fn all(world: &World) -> BTreeMap<String, RolloutId> {
 
 /// Runs all rollouts until the tasks are told to stop.
 pub(crate) async fn keep(rollouts: Rollouts, tasks: Tasks) {
+    let orphans = orphan::keep(rollouts.shared.clone(), tasks.token());
+    tasks.spawn("orphaned gates", orphans);
     tasks.token().run_until_cancelled(run(rollouts, &tasks)).await;
 }
 

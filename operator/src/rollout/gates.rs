@@ -50,8 +50,8 @@ pub(super) async fn keep(
     }
 }
 
-/// The uid keeps the patch from a pod of the same name that was made later.
-async fn open(api: &Api<Pod>, clock: &Clock, name: &str, uid: &str) {
+/// Opens one gate. The uid keeps the patch from a pod of the same name that was made later.
+pub(super) async fn open(api: &Api<Pod>, clock: &Clock, name: &str, uid: &str) {
     let millis = i64::try_from(clock.unix_millis()).unwrap_or(i64::MAX);
     let now = Timestamp::from_second(millis / 1000).unwrap_or_default();
     let body = json!({
