@@ -86,9 +86,9 @@ async fn run(shared: Shared, installs: watch::Sender<Installed>, mut drift: watc
     loop {
         drift.mark_unchanged();
         let Some(observed) = observe(&shared, &worlds.borrow_and_update()) else { return };
-        let outcome = reconcile(&shared, &applier, &observed).await;
+        let outcome = Box::pin(reconcile(&shared, &applier, &observed)).await;
         let failed = outcome.is_err();
-        let trouble = outcome.err().map(trouble_of);
+        let trouble = outcome.err().map(|error| trouble_of(&error));
         if let Some(Trouble { reason, sentence, .. }) = &trouble {
             warn!(reason, sentence, "installation");
         }
@@ -137,7 +137,7 @@ async fn reconcile(shared: &Shared, applier: &Applier, observed: &Observed) -> R
     let now = shared.clock.now();
     let serving = Serving::decide(&valid, observed.serving.as_ref(), now)?;
     let desired = build(&valid, Some(&serving.bundle));
-    apply(applier, &valid, desired, serving).await?;
+    Box::pin(apply(applier, &valid, desired, serving)).await?;
     info!(generation = observed.generation, "installation applied");
     Ok(())
 }
@@ -206,8 +206,8 @@ async fn prune_budgets(
     Ok(())
 }
 
-fn trouble_of(error: Error) -> Trouble {
-    let (reason, stalled) = match &error {
+fn trouble_of(error: &Error) -> Trouble {
+    let (reason, stalled) = match error {
         Error::Invalid(invalid) => (invalid.label(), true),
         Error::Cluster(_) => ("NotApplied", false),
         Error::Mint(_) => ("CertificateNotMade", false),

@@ -32,7 +32,7 @@ struct Plan {
 
 /// Keeps all bundles until `stop` fires.
 pub(crate) async fn keep(shared: Shared, views: watch::Receiver<View>, stop: CancellationToken) {
-    stop.run_until_cancelled(run(shared, views)).await;
+    stop.run_until_cancelled(Box::pin(run(shared, views))).await;
 }
 
 async fn run(shared: Shared, mut views: watch::Receiver<View>) {

@@ -99,6 +99,7 @@ struct Turned {
 }
 
 impl Keeper {
+    #[expect(clippy::infinite_loop, reason = "ends when its future is dropped")]
     async fn run(mut self) {
         let (mut worlds, mut fleets) =
             (self.inputs.shared.worlds.clone(), self.inputs.fleets.clone());

@@ -42,7 +42,7 @@ pub(crate) fn start(shared: &Shared, parts: Parts, tasks: &Tasks) {
     tasks.spawn("status writer", Box::pin(writer));
     let shared = shared.clone();
     tasks.spawn_critical("status", async move {
-        stop.run_until_cancelled(run(shared, parts, wanted)).await;
+        stop.run_until_cancelled(Box::pin(run(shared, parts, wanted))).await;
     });
 }
 

@@ -10,6 +10,7 @@ use k8s_openapi::{
 use model::{moment::Moment, revision::Revision};
 
 /// What is kept of a Pod.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct PodFacts {
     pub(crate) uid: String,

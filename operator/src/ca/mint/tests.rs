@@ -16,12 +16,12 @@ fn made(days: u32, lifetime_days: u32) -> Authority {
     authority(&"cluster.local".parse().unwrap(), validity).unwrap()
 }
 
-fn accepted(root: &Pair, leaf: &Pair, day: u32) -> Result<String, runtime::tls::Error> {
+fn accepted(root: &Pair, leaf: &Pair, day: u32) -> Option<String> {
     let anchors = certificates_from_pem(root.certificate.as_bytes()).unwrap();
     let anchors: Vec<&[u8]> = anchors.iter().map(|anchor| &**anchor).collect();
     let verifier = PeerVerifier::new(anchors, Arc::new(|_| true)).unwrap();
     let chain = certificates_from_pem(leaf.certificate.as_bytes()).unwrap();
-    verifier.check(&chain, Usage::Server, UnixTime::since_unix_epoch(DAY * day))
+    verifier.check(&chain, Usage::Server, UnixTime::since_unix_epoch(DAY * day)).ok()
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_leaf_leads_to_its_root_and_to_no_other() {
     let id: SpiffeId = "spiffe://cluster.local/ns/a/sa/b".parse().unwrap();
     let leaf = leaf(&one.issuer, &id, Validity { now: at(100), lifetime: DAY }).unwrap();
     assert_eq!(accepted(&one.root, &leaf, 100).unwrap(), id.to_string());
-    assert!(accepted(&other.root, &leaf, 100).is_err());
+    assert!(accepted(&other.root, &leaf, 100).is_none());
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_leaf_is_not_accepted_after_its_time() {
     let one = made(100, 3650);
     let id: SpiffeId = "spiffe://cluster.local/ns/a/sa/b".parse().unwrap();
     let leaf = leaf(&one.issuer, &id, Validity { now: at(100), lifetime: DAY }).unwrap();
-    assert!(accepted(&one.root, &leaf, 102).is_err());
+    assert!(accepted(&one.root, &leaf, 102).is_none());
 }
 
 #[test]

@@ -123,8 +123,8 @@ impl Seen<'_> {
         let stalled = self.stalled();
         let waiting = self.waiting(control, webhook);
         let serves = control.ready > 0 && webhook.ready > 0 && self.authority.issue.is_some();
-        let applied = self.installed.generation == self.mesh.metadata.generation;
-        let ready = serves && applied && stalled.is_none();
+        // A change that is being applied does not make what runs any less ready.
+        let ready = serves && self.installed.generation.is_some() && stalled.is_none();
         let why = stalled.clone().or_else(|| waiting.clone());
         let running = || {
             (

@@ -3,8 +3,8 @@ use serde_json::json;
 use super::*;
 
 fn check(
-    surge: serde_json::Value,
-    unavailable: serde_json::Value,
+    surge: &serde_json::Value,
+    unavailable: &serde_json::Value,
     replicas: u32,
     resolved: (u32, u32),
 ) {
@@ -21,18 +21,18 @@ fn check(
 
 #[test]
 fn percentages_are_rounded_as_kubernetes_does() {
-    check(json!("25%"), json!("25%"), 10, (3, 2));
-    check(json!("25%"), json!("25%"), 1, (1, 0));
-    check(json!(1), json!(0), 3, (1, 0));
-    check(json!("100%"), json!(0), 4, (4, 0));
-    check(json!(0), json!("25%"), 1, (0, 1));
+    check(&json!("25%"), &json!("25%"), 10, (3, 2));
+    check(&json!("25%"), &json!("25%"), 1, (1, 0));
+    check(&json!(1), &json!(0), 3, (1, 0));
+    check(&json!("100%"), &json!(0), 4, (4, 0));
+    check(&json!(0), &json!("25%"), 1, (0, 1));
 }
 
 #[test]
 fn a_restart_differs_in_the_whole_and_not_in_the_rest() {
     let template = |hash: Option<&str>, restarted: Option<&str>| -> TemplateFacts {
-        let labels =
-            hash.map_or(json!({ "app": "a" }), |h| json!({ "app": "a", "pod-template-hash": h }));
+        let hash = hash.map(|hash| ("pod-template-hash", hash));
+        let labels: BTreeMap<_, _> = hash.into_iter().chain([("app", "a")]).collect();
         let annotations = restarted.map(|at| json!({ "kubectl.kubernetes.io/restartedAt": at }));
         let template = json!({ "metadata": { "labels": labels, "annotations": annotations },
             "spec": { "containers": [] } });
