@@ -46,6 +46,13 @@ pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target
 
 async fn resolve_workload(worker: &Rc<Worker>, original: SocketAddr) -> Target {
     match worker.plane.discovery.look_up(Key::Workload(original.ip())).await {
+        // There the peer's proxy answers itself, to Prometheus as to kubelet: no application is behind it, and no
+        // redirection before it that would speak TLS.
+        Answer::Found(Resource::Workload(workload))
+            if workload.identity.is_some() && original.port() == ports::POD_ADMIN =>
+        {
+            Target::Elsewhere
+        }
         Answer::Found(Resource::Workload(workload)) => {
             Target::View(View::direct(worker, original, &workload))
         }

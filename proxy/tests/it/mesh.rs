@@ -13,7 +13,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use model::{inbound::MtlsMode, key::Key, resource::Resource, workload::Workload};
+use model::{
+    inbound::MtlsMode,
+    key::Key,
+    resource::{Destination, Resource},
+    workload::Workload,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -327,4 +332,40 @@ async fn fresh_requests(to: SocketAddr, count: usize) {
         assert_eq!(response.status(), StatusCode::OK);
         words(response).await;
     }
+}
+
+#[tokio::test]
+async fn the_status_port_of_a_meshed_pod_is_asked_in_plain_text_by_its_peers() {
+    let status = SocketAddr::from(([127, 9, 8, 7], 15020));
+    let listener = tokio::net::TcpListener::bind(status).await.unwrap();
+    let answers = spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = [0; 3];
+        socket.read_exact(&mut head).await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        head
+    });
+    let peer = Workload {
+        address: status.ip(),
+        pod: "catalogue-1".into(),
+        namespace: "shop".into(),
+        workload: "catalogue".into(),
+        app: "catalogue".into(),
+        version: "".into(),
+        canonical_name: "catalogue".into(),
+        canonical_revision: "latest".into(),
+        revision: None,
+        service_account: "catalogue".into(),
+        identity: Some(id("catalogue")),
+        node: "".into(),
+        zone: "".into(),
+    };
+    let resources = [
+        (Key::Address(status), Resource::Destination(Destination::Workload)),
+        (Key::Workload(status.ip()), Resource::Workload(Arc::new(peer))),
+    ];
+    let proxy = Proxy::start(Setup::new("prometheus").with(resources).going_to(status));
+    let response = http1(proxy.outbound()).await.send_request(get("/metrics")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(&answers.await.unwrap(), b"GET");
 }
