@@ -31,7 +31,7 @@ pub(super) async fn keep(shared: Shared, stop: CancellationToken) {
 
 async fn run(shared: Shared) {
     let mut since: BTreeMap<String, Instant> = BTreeMap::new();
-    loop {
+    while shared.worlds.has_changed().is_ok() {
         tokio::time::sleep(AGAIN).await;
         let orphans = {
             let world = shared.worlds.borrow();
