@@ -136,25 +136,25 @@ impl Turn<'_> {
             let pods = self.workload.pods(revision);
             revision == wanted || pods.wanted > 0 || pods.existing > 0
         });
-        if self.rollout.trust.revisions.is_empty() {
-            let on_trial = phase.run().map(|run| &run.canary);
-            self.trust_the_oldest(on_trial.filter(|canary| *canary == wanted));
+        let on_trial = phase.run().map(|run| &run.canary).filter(|canary| *canary == wanted);
+        if let Some(oldest) = self.trust_somebody(on_trial) {
+            self.tell(Event::StableRecorded, format!("{oldest} serves and is trusted from now on"));
         }
     }
 
-    /// Trusts the oldest revision that serves, apart from the one on trial: while none is known,
+    /// If nobody is trusted, trusts the oldest revision that serves, apart from the one on trial:
     /// that is the one that users rely on.
-    fn trust_the_oldest(&mut self, on_trial: Option<&Revision>) {
+    fn trust_somebody(&mut self, on_trial: Option<&Revision>) -> Option<Revision> {
+        if !self.rollout.trust.revisions.is_empty() {
+            return None;
+        }
         let serves =
             |(other, pods): &(&Revision, &Pods)| pods.serving > 0 && Some(*other) != on_trial;
         let serving = self.workload.revisions.iter().filter(serves);
-        let Some((oldest, _)) = serving.min_by_key(|(revision, pods)| (pods.made, *revision))
-        else {
-            return;
-        };
+        let (oldest, _) = serving.min_by_key(|(revision, pods)| (pods.made, *revision))?;
         self.rollout.trust.revisions.insert(oldest.clone());
         self.rollout.stable = Some(oldest.clone());
-        self.tell(Event::StableRecorded, format!("{oldest} serves and is trusted from now on"));
+        Some(oldest.clone())
     }
 
     /// Remembers since when nobody serves beside the canary.
@@ -231,16 +231,13 @@ impl Turn<'_> {
             self.tell(Event::RevertStarted, format!("{wanted} is wanted again"));
             return Some(Phase::Reverting { run: run.clone() });
         }
-        if self.rollout.trust.revisions.is_empty() {
-            self.trust_the_oldest(None);
-        }
+        self.trust_somebody(None);
         if self.rollout.trust.revisions.is_empty() || self.rollout.trust.revisions.contains(wanted)
         {
             let sentence = format!("{wanted} is wanted, and there is nothing to compare it with");
             self.tell(Event::ReleaseSuperseded, sentence);
             return Some(Phase::Idle);
         }
-        self.event = None;
         Some(self.start(Event::ReleaseSuperseded))
     }
 
@@ -251,10 +248,7 @@ impl Turn<'_> {
         let first_bad_at = run.meter.first_failure(run.started);
         let why = reason.sentence();
         self.rollout.trust.revisions.remove(&revision);
-        if self.rollout.trust.revisions.is_empty() {
-            self.trust_the_oldest(Some(&revision));
-            self.event = None;
-        }
+        self.trust_somebody(Some(&revision));
         self.rollout.rollback =
             Some(Rollback { revision, reason: reason.clone(), first_bad_at, at, zero_at: None });
         if opened || self.capacity(&run.canary).canary.serving > 0 {
