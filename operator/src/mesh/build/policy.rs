@@ -7,9 +7,9 @@
 use api::names;
 use k8s_openapi::{
     api::admissionregistration::v1::{
-        MatchCondition, MatchResources, NamedRuleWithOperations, ParamKind, ParamRef,
-        ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
-        ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec, Validation, Variable,
+        MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicy,
+        ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec,
+        ValidatingAdmissionPolicySpec, Validation, Variable,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
@@ -25,13 +25,14 @@ use crate::mesh::valid::Valid;
 pub(super) fn rollout_gate(valid: &Valid) -> ValidatingAdmissionPolicy {
     let spec = ValidatingAdmissionPolicySpec {
         failure_policy: Some("Ignore".to_owned()),
-        match_conditions: Some(vec![wants_proxy(valid)]),
+        match_conditions: None,
         match_constraints: Some(pods(elsewhere(valid, []))),
         param_kind: Some(ParamKind {
             api_version: Some(format!("{}/v1alpha1", names::GROUP)),
             kind: Some("CanaryRollout".to_owned()),
         }),
         variables: Some(vec![
+            variable("wants_proxy", &wants_proxy(valid)),
             variable("revision", REVISION),
             variable("target", "params.spec.targetRef.name"),
             variable("trusted", "params.?status.?trustedRevisions.orValue([])"),
@@ -85,17 +86,14 @@ pub(super) fn injection_required_binding(valid: &Valid) -> ValidatingAdmissionPo
     binding(valid, INJECTION_REQUIRED, None)
 }
 
-/// The rule of [`super::selector`]: only pods that the webhook would have been asked about are held to it.
-fn wants_proxy(valid: &Valid) -> MatchCondition {
+/// The rule of [`super::selector`]: only pods that the webhook would have been asked about are held to it. It is a
+/// variable because a match condition does not see the namespace.
+fn wants_proxy(valid: &Valid) -> String {
     let mut expression = format!("({SERIN_WANTS})");
     if valid.spec.injection.honour_istio_labels {
         expression = format!("{expression} || ({ISTIO_WANTS})");
     }
-    let network = "!object.spec.?hostNetwork.orValue(false)";
-    MatchCondition {
-        name: "wants-proxy".to_owned(),
-        expression: format!("{network} && ({expression})"),
-    }
+    format!("!object.spec.?hostNetwork.orValue(false) && ({expression})")
 }
 
 fn policy(
@@ -150,7 +148,8 @@ const INJECTION_REQUIRED: &str = "serin-injection-required";
 const REVISION: &str = r#"object.metadata.?labels[?"pod-template-hash"].orValue("")"#;
 
 /// A Deployment's pods belong to a ReplicaSet called `<deployment>-<revision>`.
-const GATED: &str = r#"variables.trusted.size() == 0 ||
+const GATED: &str = r#"!variables.wants_proxy ||
+variables.trusted.size() == 0 ||
 variables.revision == "" ||
 variables.revision in variables.trusted ||
 !object.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false) &&
