@@ -110,7 +110,7 @@ impl Counts {
         }
     }
 
-    fn add(&mut self, more: &Self) {
+    pub(crate) fn add(&mut self, more: &Self) {
         self.attempts = self.attempts.saturating_add(more.attempts);
         self.failures = self.failures.saturating_add(more.failures);
         self.first_failure = earlier(self.first_failure, more.first_failure);

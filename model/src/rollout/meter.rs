@@ -64,28 +64,37 @@ impl Pair {
         Self { canary: self.canary.max(&other.canary), base: self.base.max(&other.base) }
     }
 
+    fn add(&mut self, more: &Self) {
+        self.canary.add(&more.canary);
+        self.base.add(&more.base);
+    }
+
     fn since(&self, mark: &Self) -> Self {
         Self { canary: self.canary.since(&mark.canary), base: self.base.since(&mark.base) }
     }
 }
 
 impl Meter {
-    /// Takes in totals, which count from now on if the canary has a weight.
-    pub(super) fn count(
-        &mut self,
-        now: Moment,
-        totals: &Totals,
-        canary: &Revision,
-        weighted: bool,
-    ) {
+    /// Takes in totals. What they grew by counts if the canary is `live`: it has a weight, and a
+    /// pod that is ready. Otherwise it tells of pods and proxies that are not there (a proxy that
+    /// finds no endpoint counts a failure), which is judged by other means.
+    pub(super) fn count(&mut self, now: Moment, totals: &Totals, canary: &Revision, live: bool) {
         let seen = Pair::of(totals, canary);
         if !self.open {
             let marks = Self { run_mark: seen, step_mark: seen, ..Self::default() };
-            *self = Self { open: weighted, counted: seen, ..marks };
+            *self = Self { open: live, counted: seen, ..marks };
             self.cut(now);
             return;
         }
-        self.counted = self.counted.max(&seen);
+        let former = self.counted;
+        self.counted = former.max(&seen);
+        if !live {
+            let grown = self.counted.since(&former);
+            for mark in [&mut self.run_mark, &mut self.step_mark, &mut self.segment_mark] {
+                mark.add(&grown);
+            }
+            return;
+        }
         if self.in_run().canary.failures > 0 {
             self.failure_counted.get_or_insert(now);
         }
@@ -139,13 +148,12 @@ impl Meter {
         Sample { canary, base, share, segment: self.segment, failed }
     }
 
-    /// When the first request failed: as the proxy that saw it says, if that can be true, or else
-    /// when it was counted.
+    /// When the first request of a release that lasted from `started` to `ended` failed: as the
+    /// proxy that saw it says, if that can be true, or else when it was counted.
     #[must_use]
-    pub fn first_failure(&self, started: Moment) -> Option<Moment> {
-        let counted = self.failure_counted?;
-        let told = self.in_run().canary.first_failure;
-        Some(told.filter(|told| (started..=counted).contains(told)).unwrap_or(counted))
+    pub fn first_failure(&self, started: Moment, ended: Moment) -> Option<Moment> {
+        let told = self.counted.canary.first_failure;
+        told.filter(|told| (started..=ended).contains(told)).or(self.failure_counted)
     }
 }
 

@@ -39,10 +39,11 @@ impl Turn<'_> {
     pub(super) fn watch(&self, run: &mut Run) {
         let (now, canary) = (self.seen.now, self.capacity(&run.canary).canary);
         let weighted = self.rollout.decided.weight_of(&run.canary) > Weight::NONE;
+        let live = weighted && canary.healthy > 0;
         match &self.seen.totals {
             Some(totals) => {
                 run.blind_since = None;
-                run.meter.count(now, totals, &run.canary, weighted);
+                run.meter.count(now, totals, &run.canary, live);
             }
             None => run.blind_since = run.blind_since.or(Some(now)),
         }

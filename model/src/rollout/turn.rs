@@ -245,7 +245,7 @@ impl Turn<'_> {
     /// others can carry.
     pub(super) fn withdraw(&mut self, run: Run, reason: Reason, opened: bool) -> Phase {
         let (revision, at) = (run.canary.clone(), self.seen.now);
-        let first_bad_at = run.meter.first_failure(run.started);
+        let first_bad_at = run.meter.first_failure(run.started, at);
         let why = reason.sentence();
         self.rollout.trust.revisions.remove(&revision);
         self.trust_somebody(Some(&revision));

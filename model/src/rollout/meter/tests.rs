@@ -64,7 +64,7 @@ fn a_first_failure_outside_the_release_is_replaced_by_when_it_was_counted() {
         let failed = Counts { attempts: 9, failures: 1, first_failure: Some(told) };
         let totals = Totals::from([(Target::Revision(canary()), failed)]);
         meter.count(START.plus(SEGMENT_TIME), &totals, &canary(), true);
-        meter.first_failure(START)
+        meter.first_failure(START, START.plus(SEGMENT_TIME))
     };
     let within = Moment::from_millis(1_000_500);
     assert_eq!(first(within), Some(within));

@@ -309,6 +309,21 @@ fn a_readiness_flap_empties_the_canary_at_once_and_fails_it_only_if_it_lasts() {
 }
 
 #[test]
+fn requests_that_found_no_canary_pod_during_a_flap_do_not_fail_the_release() {
+    let mut story = Story::on_trial(plan());
+    story.pods("v2", STARTING);
+    // Proxies count a failure where the canary has no endpoint, and some report it late.
+    assert_eq!(story.serve(20, 20).settle().standing, Standing::Progressing);
+    story.pods("v2", GATED);
+    story.all_ack = false;
+    story.serve(20, 20).settle();
+    story.all_ack = true;
+    assert_eq!(story.settle().desired, percent(5));
+    assert_eq!(story.pass(HOLD).serve(100, 0).settle().step, Some((1, 2)));
+    assert_eq!(story.serve(20, 20).settle().standing, Standing::Failed);
+}
+
+#[test]
 fn without_requests_a_step_waits_or_goes_on_as_the_plan_says() {
     let mut story = Story::on_trial(plan());
     let hold = story.pass(HOLD).settle();

@@ -122,8 +122,11 @@ const CLAIMS: &[Claim] = &[
             || matches!(turn.to.phase, Phase::Withdrawn { .. } | Phase::Halted { .. })
     }),
     ("a breach on traffic ends a release at once", |turn| {
+        let canary = turn.from.phase.run().map(|run| turn.workload_pods(&run.canary));
+        let live = canary.is_some_and(|pods| pods.healthy > 0);
         let bad = turn.facts.known == Known::Bad && turn.from.decided.weight() > Weight::NONE;
-        !bad || !turn.stays_on_trial()
+        !bad || !live
+            || !turn.stays_on_trial()
             || turn.guarded()
             || !turn.was_measured()
             || turn.is_over_and_out()
