@@ -71,6 +71,14 @@ impl Endpoint {
         }
     }
 
+    /// What a request sent here would cost, to compare with others. One whose first connection is still
+    /// being opened may never have one: others go before it.
+    #[must_use]
+    pub fn cost(&self, now: Instant) -> f64 {
+        let opening = if self.http2.is_opening() { OPENING } else { 1.0 };
+        self.load.cost(now) * opening
+    }
+
     /// Counts a request in until the result is dropped.
     #[must_use]
     pub fn enter(self: &Rc<Self>) -> Busy {
@@ -98,6 +106,8 @@ impl Drop for Busy {
     }
 }
 
+/// How much worse an endpoint is while nobody knows whether it can be reached.
+const OPENING: f64 = 20.0;
 /// Where nobody said otherwise.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// An idle connection with TLS costs tens of kilobytes on either side, and is made again in a round

@@ -3,7 +3,7 @@
 //! What matters when it fails is whether the endpoint can have begun to work on it; only this
 //! module says so.
 
-use std::{error::Error as _, rc::Rc, sync::Arc};
+use std::{error::Error as _, rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, client::conn::http1};
@@ -15,7 +15,7 @@ use super::{
     upgrade::Wish,
 };
 use crate::{
-    pool::{Busy, Endpoint, Http2Lease, Http2Pool, Transport, connect},
+    pool::{Busy, Endpoint, Http2Lease, Http2Pool, Transport, begin_http1, connect},
     tls::{Carries, Tls},
 };
 
@@ -63,6 +63,19 @@ pub struct Means<'a> {
     pub tls: &'a Arc<Tls>,
     /// Whether a connection may carry another request after this one.
     pub keep: bool,
+    /// How long a connection is waited for by someone who can go elsewhere.
+    pub patience: Option<Duration>,
+}
+
+impl Failure {
+    /// Whether it says anything about the endpoint.
+    #[must_use]
+    pub fn is_verdict(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_verdict(),
+            Self::NotProcessed | Self::Stale | Self::Broken(_) | Self::BodyGone => true,
+        }
+    }
 }
 
 impl Lease {
@@ -125,7 +138,8 @@ async fn send_http2(
 ) -> Result<Sent, Failure> {
     // A connection that is told to close refuses what it is given before it is marked as closed.
     for _ in 0..UNSENT {
-        let lease = Http2Pool::take(endpoint, means.tls).await.map_err(Failure::Connect)?;
+        let lease =
+            Http2Pool::take(endpoint, means.tls, means.patience).await.map_err(Failure::Connect)?;
         let request = head.request(hop, &endpoint.authority, body(source)?);
         match lease.sender().try_send_request(request).await {
             Ok(response) => {
@@ -200,11 +214,11 @@ async fn open_http1(
     means: Means<'_>,
     endpoint: &Endpoint,
 ) -> Result<http1::SendRequest<RequestBody>, Failure> {
-    let stream = connect::open(means.tls, endpoint, Carries::Http1).await;
-    let begun = match stream {
-        Ok(stream) => crate::pool::begin_http1(stream).await,
-        Err(error) => Err(error),
+    let begun = async {
+        let stream = connect::open(means.tls, endpoint, Carries::Http1).await?;
+        begin_http1(stream).await
     };
+    let begun = connect::within(means.patience, begun).await.and_then(|begun| begun);
     begun.map_err(|error| Failure::Connect(Rc::new(error)))
 }
 

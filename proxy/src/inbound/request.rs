@@ -102,7 +102,7 @@ async fn attempt(
     wish: Option<&Wish>,
 ) -> Result<Sent, Failure> {
     let plane = &visitor.worker.plane;
-    let means = Means { tls: &plane.tls, keep: !plane.drain.is_draining() };
+    let means = Means { tls: &plane.tls, keep: !plane.drain.is_draining(), patience: None };
     let application = &visitor.application;
     if let Some(wish) = wish {
         return send_alone(means, application, head, source, wish).await;

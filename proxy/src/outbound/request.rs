@@ -3,7 +3,7 @@
 //! route → pick → send, and once more elsewhere if it provably was not worked on. What makes a
 //! second attempt safe is decided in [`may_repeat`] and nowhere else.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -27,6 +27,8 @@ use crate::{
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
+    pool::Endpoint,
+    worker::Worker,
 };
 
 /// Answers one request.
@@ -83,7 +85,9 @@ impl Trip {
             };
             let address = member.endpoint.address;
             exchange.directed(member.recorder(worker), member.row.clone(), Some(address));
-            let failure = match self.attempt(&member, wish.as_ref()).await {
+            let elsewhere = self.backend.has_others(group, &tried, address) && tried.leaves_two();
+            let patience = elsewhere.then_some(PATIENCE);
+            let failure = match self.attempt(&member, patience, wish.as_ref()).await {
                 Ok(sent) => return self.pass_on(exchange, &member, sent, wish),
                 Err(failure) => failure,
             };
@@ -92,7 +96,7 @@ impl Trip {
             if !again {
                 return answer(&exchange, reason(&failure));
             }
-            exchange.attempt_failed();
+            exchange.attempt_failed(failure.is_verdict());
             worker.count(Event::Replayed);
         }
     }
@@ -106,9 +110,14 @@ impl Trip {
         Reason::NoEndpoint
     }
 
-    async fn attempt(&self, member: &Member, wish: Option<&Wish>) -> Result<Sent, Failure> {
+    async fn attempt(
+        &self,
+        member: &Member,
+        patience: Option<Duration>,
+        wish: Option<&Wish>,
+    ) -> Result<Sent, Failure> {
         let worker = &self.caller.worker;
-        let means = Means { tls: &worker.plane.tls, keep: true };
+        let means = Means { tls: &worker.plane.tls, keep: true, patience };
         let began = Instant::now();
         let sent = match wish {
             Some(wish) => {
@@ -116,21 +125,7 @@ impl Trip {
             }
             None => send(means, &member.endpoint, &self.head, self.source.as_ref()).await,
         };
-        let now = Instant::now();
-        match &sent {
-            Ok(_) => member.endpoint.load.observe(now - began, now),
-            Err(Failure::Connect(error)) => {
-                debug!(%error, source = ?std::error::Error::source(&**error), "no connection");
-                worker.count(if error.is_about_identity() {
-                    Event::RefusedServer
-                } else {
-                    Event::ConnectFailed
-                });
-                member.endpoint.load.fail(now);
-            }
-            Err(Failure::NotProcessed | Failure::Broken(_)) => member.endpoint.load.fail(now),
-            Err(Failure::Stale | Failure::BodyGone) => {}
-        }
+        judge(worker, &member.endpoint, sent.as_ref().err(), began);
         sent
     }
 
@@ -162,6 +157,22 @@ impl Trip {
     }
 }
 
+/// Lets the endpoint's load know how the attempt went.
+fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began: Instant) {
+    let now = Instant::now();
+    match failure {
+        Some(Failure::Connect(error)) if error.is_verdict() => {
+            debug!(%error, source = ?std::error::Error::source(&**error), "no connection");
+            let refused = error.is_about_identity();
+            worker.count(if refused { Event::RefusedServer } else { Event::ConnectFailed });
+            endpoint.load.fail(now);
+        }
+        Some(Failure::NotProcessed | Failure::Broken(_)) => endpoint.load.fail(now),
+        None | Some(Failure::Connect(_)) => endpoint.load.observe(now - began, now),
+        Some(Failure::Stale | Failure::BodyGone) => {}
+    }
+}
+
 /// Whether the request may be sent to another endpoint. It may if nobody can have begun to work on
 /// it, or if working on it twice is the same as once (RFC 9110, section 9.2.2).
 fn may_repeat(failure: &Failure, head: &Head) -> bool {
@@ -178,3 +189,7 @@ fn reason(failure: &Failure) -> Reason {
         Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
     }
 }
+
+/// How long a request waits for a connection while there is another endpoint to ask: many times what a
+/// round trip and a handshake take, and a fraction of what a pod that is gone costs.
+const PATIENCE: Duration = Duration::from_millis(300);

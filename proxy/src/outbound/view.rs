@@ -256,13 +256,26 @@ impl BackendView {
     pub fn pick(&self, worker: &Worker, group: Group, tried: &Tried) -> Option<Rc<Member>> {
         let now = tokio::time::Instant::now();
         let pick = |members: &[Rc<Member>]| {
-            let cost = |member: &Rc<Member>| member.endpoint.load.cost(now);
+            let cost = |member: &Rc<Member>| member.endpoint.cost(now);
             let skip = |member: &Rc<Member>| tried.contains(member.endpoint.address);
             balance::pick(members, &worker.dice, cost, skip).cloned()
         };
         match group {
             Group::Base => pick(&self.base),
             Group::Canary => pick(&self.canary).or_else(|| pick(&self.base)),
+        }
+    }
+
+    /// Whether there is an endpoint of `group` left besides the one at `address`.
+    #[must_use]
+    pub fn has_others(&self, group: Group, tried: &Tried, address: SocketAddr) -> bool {
+        let is_left = |member: &Rc<Member>| {
+            let other = member.endpoint.address;
+            other != address && !tried.contains(other)
+        };
+        match group {
+            Group::Base => self.base.iter().any(is_left),
+            Group::Canary => self.canary.iter().chain(&self.base).any(is_left),
         }
     }
 
@@ -311,6 +324,12 @@ impl Tried {
             *free = Some(address);
         }
         self.0.iter().any(Option::is_none)
+    }
+
+    /// Whether there may be another attempt after the next one.
+    #[must_use]
+    pub fn leaves_two(&self) -> bool {
+        self.0.iter().filter(|tried| tried.is_none()).count() > 1
     }
 
     /// Whether there was any.

@@ -9,7 +9,10 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
+
+use tokio::time::timeout;
 
 use super::{Endpoint, Transport};
 use crate::{
@@ -33,6 +36,9 @@ pub enum Error {
     /// The other side did not begin HTTP as it should.
     #[error("failed to begin HTTP")]
     Http(#[source] hyper::Error),
+    /// It takes longer than somebody who can go elsewhere waits.
+    #[error("connecting takes too long")]
+    Slow,
     /// Others were faster to every place on every connection that was opened.
     #[error("no place on any connection")]
     Crowded,
@@ -44,8 +50,28 @@ impl Error {
     pub const fn is_about_identity(&self) -> bool {
         match self {
             Self::Tls(_) => true,
-            Self::Connect(_) | Self::Http(_) | Self::Crowded => false,
+            Self::Connect(_) | Self::Http(_) | Self::Slow | Self::Crowded => false,
         }
+    }
+
+    /// Whether it says anything about the endpoint: one that is slow may yet be there.
+    #[must_use]
+    pub const fn is_verdict(&self) -> bool {
+        !matches!(self, Self::Slow | Self::Crowded)
+    }
+}
+
+/// What `wait` comes to, unless that takes longer than `patience`.
+///
+/// # Errors
+/// [`Error::Slow`] if it does.
+pub async fn within<T>(
+    patience: Option<Duration>,
+    wait: impl Future<Output = T>,
+) -> Result<T, Error> {
+    match patience {
+        Some(patience) => timeout(patience, wait).await.map_err(|_elapsed| Error::Slow),
+        None => Ok(wait.await),
     }
 }
 

@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::{
     Endpoint,
-    connect::{Error, open},
+    connect::{Error, open, within},
 };
 use crate::{
     http::{
@@ -69,11 +69,16 @@ impl Drop for Http2Lease {
 }
 
 impl Http2Pool {
-    /// A place on a connection, opening one if need be.
+    /// A place on a connection, opening one if need be. Whoever loses patience leaves the attempt to
+    /// connect to those who come later.
     ///
     /// # Errors
     /// If no connection can be opened.
-    pub async fn take(endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) -> Result<Http2Lease, Rc<Error>> {
+    pub async fn take(
+        endpoint: &Rc<Endpoint>,
+        tls: &Arc<Tls>,
+        patience: Option<Duration>,
+    ) -> Result<Http2Lease, Rc<Error>> {
         let pool = &endpoint.http2;
         // Each round waits for one attempt to connect, which has a limit of its own.
         for _ in 0..ROUNDS {
@@ -82,7 +87,7 @@ impl Http2Pool {
             }
             let mut opening = pool.opening(endpoint, tls);
             // The sender is dropped when the attempt has ended well, and says so when it has not.
-            drop(opening.changed().await);
+            drop(within(patience, opening.changed()).await.map_err(Rc::new)?);
             if let Some(error) = &*opening.borrow() {
                 return Err(Rc::clone(error));
             }
@@ -125,6 +130,11 @@ impl Http2Pool {
             }
         });
         opening
+    }
+
+    /// Whether the first connection is still being opened.
+    pub(super) fn is_opening(&self) -> bool {
+        self.connections.borrow().is_empty() && self.opening.borrow().is_some()
     }
 
     pub(super) fn sweep(&self, now: Instant, limit: Duration) {

@@ -175,3 +175,26 @@ async fn many_requests_at_a_time_share_few_connections() {
     }
     assert_eq!(shop.client.counted("istio_requests_total", &["response_code=\"200\""]), 1_000.0);
 }
+
+#[tokio::test]
+async fn a_pod_that_takes_connections_and_says_nothing_holds_no_request_up_for_long() {
+    let silent = Application::tcp(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    });
+    let silent = silent.await;
+    let shop = Shop::open().await;
+    let both = [silent.address, shop.servers[0].inbound()];
+    let both = both.iter().map(|address| meshed(*address, "catalogue")).collect();
+    shop.client.feed().push(Key::Endpoints(service_id()), endpoints(both));
+    let outbound = shop.client.outbound();
+    let requests = async move {
+        let mut client = http1(outbound).await;
+        for _ in 0..50 {
+            let response = client.send_request(get("/")).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            words(response).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), requests).await.expect("no one waits");
+}
