@@ -114,9 +114,10 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
     };
     let visitor = Visitor::new(worker, arrived, policy, Some(proven));
     let leaving = Some(worker.plane.drain.changed());
+    let head_limit = worker.plane.settings.head_limit;
     let served = match carries {
         Carries::Http2 => serve_http2(stream, handler(visitor), leaving).await,
-        Carries::Http1 => serve_http1(stream, handler(visitor)).await,
+        Carries::Http1 => serve_http1(stream, handler(visitor), head_limit).await,
         Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream)).await,
     };
     if let Err(error) = served {
@@ -126,10 +127,10 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
 
 async fn serve_plain(visitor: Rc<Visitor>, stream: Prefixed, spoken: &Spoken) {
     let leaving = Some(visitor.worker.plane.drain.changed());
-    let stream = Stream::Plain(stream);
+    let (stream, head_limit) = (Stream::Plain(stream), visitor.worker.plane.settings.head_limit);
     let served = match spoken {
         _ if visitor.is_opaque => return opaque::carry(&visitor, stream).await,
-        Spoken::Http1 => serve_http1(stream, handler(visitor)).await,
+        Spoken::Http1 => serve_http1(stream, handler(visitor), head_limit).await,
         Spoken::Http2 => serve_http2(stream, handler(visitor), leaving).await,
         Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&visitor, stream).await,
     };

@@ -70,6 +70,8 @@ pub struct Settings {
     pub own_addresses: Vec<IpAddr>,
     /// How many connections may be open at a time, both ways together.
     pub connections: usize,
+    /// How long the head of a request of HTTP/1 may take from its first byte to its last.
+    pub head_limit: Duration,
 }
 
 /// Where one way's connections come in.

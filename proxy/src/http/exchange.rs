@@ -38,7 +38,7 @@ pub struct Exchange {
     row: Option<Arc<Row>>,
     entry: Option<Box<(AccessLog, Entry)>>,
     /// What counts or waits for requests under way.
-    _held: Held,
+    held: Option<Held>,
 }
 
 /// What a request holds on to for as long as it is under way.
@@ -80,7 +80,7 @@ impl Exchange {
             response_bytes: Cell::new(0),
             row: None,
             entry: None,
-            _held: held,
+            held: Some(held),
         }
     }
 
@@ -167,6 +167,11 @@ impl Exchange {
     pub fn complete(&self) {
         self.flags.set(Flags::None);
         self.stage.set(Stage::Complete);
+    }
+
+    /// What it holds on to, for whoever goes on where the exchange ends.
+    pub fn release(&mut self) -> Option<Held> {
+        self.held.take()
     }
 
     /// Whether the attempt was a good one, as a rollout sees it; nothing if the client was gone

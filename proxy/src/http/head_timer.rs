@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -25,6 +25,9 @@ use tokio::{
 pub struct Watched<I> {
     inner: I,
     state: Arc<HeadState>,
+    limit: Duration,
+    /// How many heads had come to their end when this was last looked at.
+    complete: u64,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -33,6 +36,8 @@ pub struct Watched<I> {
 #[derive(Debug, Default)]
 pub struct HeadState {
     in_request: AtomicBool,
+    /// How many heads have come to their end.
+    complete: AtomicU64,
 }
 
 /// A request under way; when it is dropped, the next bytes begin a head.
@@ -44,6 +49,7 @@ impl HeadState {
     #[must_use]
     pub fn enter(self: &Arc<Self>) -> InRequest {
         self.in_request.store(true, Ordering::Relaxed);
+        self.complete.fetch_add(1, Ordering::Relaxed);
         InRequest(Arc::clone(self))
     }
 }
@@ -55,13 +61,15 @@ impl Drop for InRequest {
 }
 
 impl<I> Watched<I> {
-    /// Watches `inner`.
-    pub const fn new(inner: I, state: Arc<HeadState>) -> Self {
-        Self { inner, state, deadline: None }
+    /// Watches `inner`: a head may take `limit` from its first byte to its last.
+    pub const fn new(inner: I, state: Arc<HeadState>, limit: Duration) -> Self {
+        Self { inner, state, limit, complete: 0, deadline: None }
     }
 
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.state.in_request.load(Ordering::Relaxed) {
+        let complete = self.state.complete.load(Ordering::Relaxed);
+        if self.complete != complete {
+            self.complete = complete;
             self.deadline = None;
         }
         let deadline = self.deadline.as_mut();
@@ -82,7 +90,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         let begun =
             buffer.filled().len() > before && !self.state.in_request.load(Ordering::Relaxed);
         if begun && self.deadline.is_none() {
-            self.deadline = Some(Box::pin(sleep(HEAD_LIMIT)));
+            self.deadline = Some(Box::pin(sleep(self.limit)));
         }
         read
     }
@@ -117,9 +125,6 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
-
-/// How long a head may take from its first byte to its last.
-const HEAD_LIMIT: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests;

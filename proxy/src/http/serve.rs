@@ -1,6 +1,6 @@
 //! Serves HTTP on a connection that a client opened.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
@@ -30,7 +30,7 @@ pub type Handler = Rc<
 /// When a connection is to be told to end, if ever.
 pub type Leaving = Option<tokio::sync::watch::Receiver<State>>;
 
-/// Serves HTTP/1 until the client closes, or something fails, which ends this connection and
+/// Serves HTTP/1, each request's head within `head_limit`, until the client closes, or something fails, which ends this connection and
 /// nothing else.
 ///
 /// A proxy that drains does not close an idle connection, on which a request may be under way; its
@@ -38,12 +38,12 @@ pub type Leaving = Option<tokio::sync::watch::Receiver<State>>;
 ///
 /// # Errors
 /// What ended the connection.
-pub async fn serve_http1<I>(io: I, handler: Handler) -> hyper::Result<()>
+pub async fn serve_http1<I>(io: I, handler: Handler, head_limit: Duration) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let state = Arc::new(HeadState::default());
-    let io = TokioIo::new(Watched::new(io, Arc::clone(&state)));
+    let io = TokioIo::new(Watched::new(io, Arc::clone(&state), head_limit));
     let service = service_fn(move |request| handler(request, Some(state.enter())));
     let mut builder = http1::Builder::new();
     builder

@@ -8,11 +8,7 @@ use hyper_util::rt::TokioIo;
 use tracing::debug;
 
 use super::{
-    body::ResponseBody,
-    exchange::{Exchange, Held},
-    head::strip_hop,
-    recorder::Shared,
-    send::Lease,
+    body::ResponseBody, exchange::Exchange, head::strip_hop, recorder::Shared, send::Lease,
 };
 use crate::{
     metrics::{StreamSeries, labels::Flags},
@@ -54,14 +50,14 @@ pub fn is_agreed<B>(method: &Method, response: &Response<B>) -> bool {
 }
 
 /// Passes the server's agreement on and, once the client has it, carries bytes until both sides
-/// have ended. `held` is held as long.
+/// have ended. What the exchange and `lease` hold is held as long.
 #[must_use]
 pub fn agree(
     wish: Wish,
     mut response: Response<Incoming>,
-    exchange: &Exchange,
+    mut exchange: Exchange,
     recorder: Shared,
-    held: (Held, Lease),
+    lease: Lease,
 ) -> Response<ResponseBody> {
     let server = hyper::upgrade::on(&mut response);
     let (mut parts, _) = response.into_parts();
@@ -72,10 +68,11 @@ pub fn agree(
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
     exchange.complete();
-    let client = wish.client;
+    // The request is over, and what holds for it goes on: the bytes that follow begin no new one.
+    let (client, held) = (wish.client, exchange.release());
     tokio::task::spawn_local(async move {
         carry(client, server, &recorder).await;
-        drop(held);
+        drop((held, lease));
     });
     Response::from_parts(parts, ResponseBody::Empty)
 }

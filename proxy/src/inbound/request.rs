@@ -126,8 +126,7 @@ fn pass_on(
     exchange.answered(response.status().as_u16(), response.headers());
     match wish {
         Some(wish) if is_agreed(&head.method, &response) => {
-            let held = Held { in_flight: visitor.worker.gauge.enter(), in_request: None };
-            agree(wish, response, &exchange, visitor.recorder(), (held, lease))
+            agree(wish, response, exchange, visitor.recorder(), lease)
         }
         Some(_) | None => {
             let (mut parts, body) = response.into_parts();

@@ -143,9 +143,8 @@ impl Trip {
         exchange.answered(response.status().as_u16(), response.headers());
         match wish {
             Some(wish) if is_agreed(&self.head.method, &response) => {
-                let worker = &self.caller.worker;
-                let held = Held { in_flight: worker.gauge.enter(), in_request: None };
-                agree(wish, response, &exchange, member.recorder(worker), (held, lease))
+                let recorder = member.recorder(&self.caller.worker);
+                agree(wish, response, exchange, recorder, lease)
             }
             Some(_) | None => {
                 let (mut parts, body) = response.into_parts();

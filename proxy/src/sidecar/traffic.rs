@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use model::{identity::SpiffeId, workload::Workload};
@@ -99,8 +100,11 @@ fn settings(pod: &Pod) -> Settings {
         inbound: listener(any, ports::INBOUND),
         own_addresses: pod.addresses.iter().map(|address| address.to_canonical()).collect(),
         connections: CONNECTIONS,
+        head_limit: HEAD_LIMIT,
     }
 }
 
 /// Connections that a pod may have open through its proxy, both ways together.
 const CONNECTIONS: usize = 20_000;
+/// How long a client may take over the head of a request.
+const HEAD_LIMIT: Duration = Duration::from_secs(15);

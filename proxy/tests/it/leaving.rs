@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use model::{endpoint::Endpoint, inbound::MtlsMode, key::Key};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    task::JoinSet,
     time::Instant,
 };
 
@@ -63,9 +64,13 @@ async fn load(to: SocketAddr, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) {
     }
 }
 
-async fn until_more(count: &AtomicUsize, more: usize) {
+/// Waits for `more` requests to succeed; fails if a client has stopped, which none does but by failing.
+async fn until_more(clients: &mut JoinSet<()>, count: &AtomicUsize, more: usize) {
     let enough = count.load(Ordering::Relaxed) + more;
     while count.load(Ordering::Relaxed) < enough {
+        if let Some(ended) = clients.try_join_next() {
+            ended.unwrap();
+        }
         tokio::task::yield_now().await;
     }
 }
@@ -75,21 +80,21 @@ async fn a_pod_leaves_under_load_without_a_failed_request() {
     let mut shop = Shop::open().await;
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let outbound = shop.client.outbound();
-    let clients: Vec<_> =
-        (0..8).map(|_| spawn(load(outbound, Arc::clone(&stop), Arc::clone(&count)))).collect();
-    until_more(&count, 200).await;
+    let mut clients = JoinSet::new();
+    for _ in 0..8 {
+        clients.spawn(load(outbound, Arc::clone(&stop), Arc::clone(&count)));
+    }
+    until_more(&mut clients, &count, 200).await;
     // preStop and SIGTERM come at once: the proxy drains and the application stops listening.
     shop.servers[0].plane.drain.begin(Instant::now() + Duration::from_secs(30));
     shop.applications[0] = None;
-    until_more(&count, 200).await;
+    until_more(&mut clients, &count, 200).await;
     // Later, the control plane hears of it.
     let left = vec![meshed(shop.servers[1].inbound(), "catalogue")];
     shop.client.feed().push(Key::Endpoints(service_id()), endpoints(left));
-    until_more(&count, 200).await;
+    until_more(&mut clients, &count, 200).await;
     stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.unwrap();
-    }
+    clients.join_all().await;
     assert_eq!(shop.servers[0].plane.drain.finished().await, 0);
     assert_eq!(shop.client.counted("istio_requests_total", &["response_code=\"503\""]), 0.0);
 }

@@ -1,6 +1,6 @@
 //! Outbound traffic to what has no proxy of its own.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -23,7 +23,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
     talk::{Application, Body, describe, empty, full, get, http1, http2, spawn, text, words},
-    world::{Proxy, SERVICE, Setup, mesh, service},
+    world::{HEAD_LIMIT, Proxy, SERVICE, Setup, mesh, service},
 };
 
 async fn before(application: &Application) -> Proxy {
@@ -177,7 +177,10 @@ pub(crate) async fn upgrade(proxy: &Proxy) {
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(response.headers()["upgrade"], "websocket");
     let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-    io.write_all(b"hello").await.unwrap();
+    io.write_all(b"he").await.unwrap();
+    // What is said now is no head, and may take longer than one.
+    assert!(timeout(2 * HEAD_LIMIT, io.read_u8()).await.is_err());
+    io.write_all(b"llo").await.unwrap();
     let mut echo = [0; 5];
     io.read_exact(&mut echo).await.unwrap();
     assert_eq!(&echo, b"hello");
@@ -324,4 +327,30 @@ async fn an_endpoint_that_cannot_be_reached_is_replaced_by_another() {
         assert_eq!(response.status(), StatusCode::OK);
         assert!(words(response).await.ends_with("hello"));
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_end_its_requests_head_is_cut_off() {
+    let application = Application::mirror().await;
+    let proxy = before(&application).await;
+    let mut client = TcpStream::connect(proxy.outbound()).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = timeout(10 * HEAD_LIMIT, client.read_to_end(&mut answer)).await;
+    drop(ended.expect("it is not waited for"));
+    assert_eq!(proxy.counted("istio_requests_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept() {
+    let application = Application::mirror().await;
+    let proxy = before(&application).await;
+    let mut client = http1(proxy.outbound()).await;
+    words(client.send_request(get("/")).await.unwrap()).await;
+    let closed = std::future::poll_fn(|context| match client.poll_ready(context) {
+        Poll::Ready(Err(_)) => Poll::Ready(()),
+        Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+    });
+    assert!(timeout(2 * HEAD_LIMIT, closed).await.is_err());
+    assert_eq!(client.send_request(get("/")).await.unwrap().status(), StatusCode::OK);
 }

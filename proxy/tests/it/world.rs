@@ -42,6 +42,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub(crate) const SERVICE: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 96, 0, 1), 80));
 
+/// How long a head may take: short, so that no test has to wait for it.
+pub(crate) const HEAD_LIMIT: Duration = Duration::from_millis(300);
+
 /// A root and what it signs.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -168,6 +171,7 @@ impl Proxy {
             inbound: listener(coming_to, ports::INBOUND),
             own_addresses: Vec::new(),
             connections: 1_000,
+            head_limit: HEAD_LIMIT,
         };
         let plane = Arc::new(Plane {
             discovery,

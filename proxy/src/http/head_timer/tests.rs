@@ -7,17 +7,19 @@ use tokio::{
 
 use super::{HeadState, Watched};
 
+const LIMIT: Duration = Duration::from_secs(15);
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_left_in_peace() {
     let (_client, near) = duplex(64);
-    let mut watched = Watched::new(near, Arc::default());
+    let mut watched = Watched::new(near, Arc::default(), LIMIT);
     assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_end_ends_the_connection() {
     let (mut client, near) = duplex(64);
-    let mut watched = Watched::new(near, Arc::default());
+    let mut watched = Watched::new(near, Arc::default(), LIMIT);
     client.write_all(b"G").await.unwrap();
     watched.read_u8().await.unwrap();
     let ended = timeout(Duration::from_secs(60), watched.read_u8()).await.unwrap();
@@ -28,7 +30,7 @@ async fn a_head_that_does_not_end_ends_the_connection() {
 async fn a_body_may_take_its_time() {
     let (mut client, near) = duplex(64);
     let state = Arc::new(HeadState::default());
-    let mut watched = Watched::new(near, Arc::clone(&state));
+    let mut watched = Watched::new(near, Arc::clone(&state), LIMIT);
     client.write_all(b"head, and a").await.unwrap();
     watched.read_exact(&mut [0; 11]).await.unwrap();
     let in_request = state.enter();
@@ -36,5 +38,16 @@ async fn a_body_may_take_its_time() {
     client.write_all(b"body").await.unwrap();
     watched.read_exact(&mut [0; 4]).await.unwrap();
     drop(in_request);
+    assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_over_before_anything_more_is_read_leaves_no_deadline() {
+    let (mut client, near) = duplex(64);
+    let state = Arc::new(HeadState::default());
+    let mut watched = Watched::new(near, Arc::clone(&state), LIMIT);
+    client.write_all(b"head").await.unwrap();
+    watched.read_exact(&mut [0; 4]).await.unwrap();
+    drop(state.enter());
     assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
 }
