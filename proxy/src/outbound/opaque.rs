@@ -125,7 +125,8 @@ async fn dial(caller: &Caller) -> Option<Dialled> {
                 if let Some(row) = &member.row {
                     row.record(false);
                 }
-                if !tried.note(member.endpoint.address) {
+                tried.note(member.endpoint.address);
+                if !tried.has_room() {
                     return None;
                 }
             }

@@ -77,28 +77,49 @@ impl Trip {
     async fn make(&self, mut exchange: Exchange, wish: Option<Wish>) -> Response<ResponseBody> {
         let worker = &self.caller.worker;
         let group = self.backend.draw(Drawn::Request);
-        let mut tried = Tried::default();
+        let (mut tried, mut slow) = (Tried::default(), None);
         loop {
-            let Some(member) = self.backend.pick(worker, group, &tried) else {
+            let Some((member, patience)) = self.next(group, &tried, &mut slow) else {
                 let reason = self.nobody(&mut exchange, group, &tried);
                 return answer(&exchange, reason);
             };
             let address = member.endpoint.address;
             exchange.directed(member.recorder(worker), member.row.clone(), Some(address));
-            let elsewhere = self.backend.has_others(group, &tried, address) && tried.leaves_two();
-            let patience = elsewhere.then_some(PATIENCE);
             let failure = match self.attempt(&member, patience, wish.as_ref()).await {
                 Ok(sent) => return self.pass_on(exchange, &member, sent, wish),
                 Err(failure) => failure,
             };
             debug!(%address, ?failure, "attempt failed");
-            let again = tried.note(address) && may_repeat(&failure, &self.head);
-            if !again {
+            tried.note(address);
+            let is_verdict = failure.is_verdict();
+            if !is_verdict && patience.is_some() {
+                slow.get_or_insert(member);
+            }
+            let again = tried.has_room() || slow.is_some();
+            if !again || !may_repeat(&failure, &self.head) {
                 return answer(&exchange, reason(&failure));
             }
-            exchange.attempt_failed(failure.is_verdict());
+            exchange.attempt_failed(is_verdict);
             worker.count(Event::Replayed);
         }
+    }
+
+    /// Where the next attempt goes, and how long it waits for a connection. When there is no other
+    /// endpoint left, the one that was only slow is waited for.
+    fn next(
+        &self,
+        group: Group,
+        tried: &Tried,
+        slow: &mut Option<Rc<Member>>,
+    ) -> Option<(Rc<Member>, Option<Duration>)> {
+        let worker = &self.caller.worker;
+        let untried = tried.has_room().then(|| self.backend.pick(worker, group, tried)).flatten();
+        let Some(member) = untried else {
+            return slow.take().map(|member| (member, None));
+        };
+        let others = self.backend.has_others(group, tried, member.endpoint.address);
+        let patience = (others && slow.is_none()).then_some(PATIENCE);
+        Some((member, patience))
     }
 
     /// Why there is nobody to send it to. A base without endpoints is a failure of the base.

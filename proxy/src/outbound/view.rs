@@ -318,18 +318,17 @@ impl Member {
 }
 
 impl Tried {
-    /// Notes a failed attempt; says whether there may be another.
-    pub fn note(&mut self, address: SocketAddr) -> bool {
+    /// Notes an attempt that came to nothing.
+    pub fn note(&mut self, address: SocketAddr) {
         if let Some(free) = self.0.iter_mut().find(|tried| tried.is_none()) {
             *free = Some(address);
         }
-        self.0.iter().any(Option::is_none)
     }
 
-    /// Whether there may be another attempt after the next one.
+    /// Whether there may be another attempt.
     #[must_use]
-    pub fn leaves_two(&self) -> bool {
-        self.0.iter().filter(|tried| tried.is_none()).count() > 1
+    pub fn has_room(&self) -> bool {
+        self.0.iter().any(Option::is_none)
     }
 
     /// Whether there was any.
