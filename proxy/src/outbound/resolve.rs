@@ -32,8 +32,8 @@ pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target
         }
         Answer::Found(Resource::Destination(Destination::Workload)) => {
             worker.plane.discovery.touch(&key);
-            // A meshed pod's own page of metrics and probes is in plain text and not redirected: its proxy
-            // would not answer a handshake there.
+            // There the pod's proxy answers itself, to Prometheus as to kubelet: nothing is redirected
+            // that would answer a handshake.
             if original.port() == ports::POD_ADMIN {
                 return Target::Elsewhere;
             }
@@ -46,13 +46,6 @@ pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target
 
 async fn resolve_workload(worker: &Rc<Worker>, original: SocketAddr) -> Target {
     match worker.plane.discovery.look_up(Key::Workload(original.ip())).await {
-        // There the peer's proxy answers itself, to Prometheus as to kubelet: no application is behind it, and no
-        // redirection before it that would speak TLS.
-        Answer::Found(Resource::Workload(workload))
-            if workload.identity.is_some() && original.port() == ports::POD_ADMIN =>
-        {
-            Target::Elsewhere
-        }
         Answer::Found(Resource::Workload(workload)) => {
             Target::View(View::direct(worker, original, &workload))
         }

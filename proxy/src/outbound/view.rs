@@ -28,7 +28,6 @@ use crate::{
     },
     metrics::labels::{PathLabels, Peer, Reporter, Security, ServiceLabels},
     pool::{Endpoint, Transport},
-    ports,
     telemetry_rows::Row,
     worker::Worker,
 };
@@ -129,9 +128,7 @@ impl View {
         let (split, connect_timeout) = (None, DIRECT_CONNECT);
         let backend =
             Backend { name: name.clone(), namespace: namespace.clone(), split, connect_timeout };
-        // That port is not led through the pod's proxy: it is the proxy's own.
-        let identity = pod.identity.clone().filter(|_| address.port() != ports::POD_ADMIN);
-        let endpoint = Address { identity, ..Address::plain(address) };
+        let endpoint = Address { identity: pod.identity.clone(), ..Address::plain(address) };
         let endpoints = Arc::new(Endpoints { id: id.clone(), endpoints: vec![endpoint] });
         let backends = [(id.clone(), backend)].into();
         let (protocol, routes) = (Protocol::Detect, Vec::new());
