@@ -50,7 +50,8 @@ pub struct CanaryRolloutSpec {
     /// The workload whose releases these are. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("spec.targetRef cannot be changed: make another CanaryRollout"))]
     pub target_ref: TargetRef,
-    /// The services whose traffic is divided; all whose selector matches the workload's pods if absent.
+    /// The services whose traffic is divided; all whose selector matches the workload's pods if
+    /// absent.
     #[serde(default)]
     #[schemars(length(max = 16))]
     pub services: Vec<ServiceRef>,
@@ -69,7 +70,8 @@ pub struct CanaryRolloutSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 100_000))]
     pub max_unsynced: i32,
-    /// The longest that one release may take from its first pod to the end; longer than this and it is withdrawn.
+    /// The longest that one release may take from its first pod to the end; longer than this and it
+    /// is withdrawn.
     #[serde(default)]
     pub progress_deadline: Option<Span>,
     /// Stay where it is: no step, no promotion. A bad release is still withdrawn.
@@ -115,7 +117,8 @@ pub struct ServiceRef {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// What the canary gets, in per cent of requests. It never gets more than its share of ready pods.
+    /// What the canary gets, in per cent of requests. It never gets more than its share of ready
+    /// pods.
     #[schemars(range(min = 1, max = 100))]
     pub weight: u8,
     /// The shortest the step takes, from when every proxy follows it.
@@ -144,8 +147,8 @@ pub struct Slo {
 /// What the canary is compared with.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum CompareTo {
-    /// All other pods of the service, in the same time: a canary that is no worse than they are is not
-    /// withdrawn for errors that have another cause.
+    /// All other pods of the service, in the same time: a canary that is no worse than they are is
+    /// not withdrawn for errors that have another cause.
     #[default]
     Stable,
     /// Nothing but `maxErrorRatio`.

@@ -1,7 +1,7 @@
 //! The Gateway API's HTTPRoute, as far as a mesh reads it.
 //!
-//! Foreign kinds are read leniently: what we do not know is kept aside in `unknown`, so that a status can name
-//! it instead of ignoring it.
+//! Foreign kinds are read leniently: what we do not know is kept aside in `unknown`, so that a
+//! status can name it instead of ignoring it.
 
 use std::collections::BTreeMap;
 

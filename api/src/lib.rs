@@ -1,8 +1,8 @@
 //! Serin's Kubernetes API.
 //!
-//! The custom resources of group `serin.dev`, the foreign kinds that Serin accepts, and every name that users or
-//! other controllers may rely on. Doc comments here become the descriptions of the generated CRDs, so they
-//! are written for the person who reads `kubectl explain`.
+//! The custom resources of group `serin.dev`, the foreign kinds that Serin accepts, and every name
+//! that users or other controllers may rely on. Doc comments here become the descriptions of the
+//! generated CRDs, so they are written for the person who reads `kubectl explain`.
 //!
 //! What is absent: behaviour. Nothing here talks to a cluster.
 

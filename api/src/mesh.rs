@@ -280,7 +280,8 @@ pub struct CaStatus {
     pub next_root: Option<String>,
     /// When the root that signs expires.
     pub root_expires_at: Option<Time>,
-    /// Live proxies that acked the trust bundle, or hold a leaf of the new issuer, as the phase asks for.
+    /// Live proxies that acked the trust bundle, or hold a leaf of the new issuer, as the phase
+    /// asks for.
     pub proxies_done: Option<i32>,
     /// Of how many.
     pub proxies_asked: Option<i32>,

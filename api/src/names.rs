@@ -1,4 +1,5 @@
-//! Labels, annotations, container names and ports that users, dashboards and other controllers may rely on.
+//! Labels, annotations, container names and ports that users, dashboards and other controllers may
+//! rely on.
 
 /// The API group.
 pub const GROUP: &str = "serin.dev";

@@ -5,7 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// A length of time, written as whole numbers with the units `d`, `h`, `m`, `s` and `ms`, largest first.
+/// A length of time, written as whole numbers with the units `d`, `h`, `m`, `s` and `ms`, largest
+/// first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);

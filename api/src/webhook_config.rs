@@ -1,9 +1,9 @@
-//! What the operator tells the webhook: everything that pods are injected with and that is not the pod's own
-//! to say.
+//! What the operator tells the webhook: everything that pods are injected with and that is not the
+//! pod's own to say.
 //!
-//! The operator writes it as JSON into the ConfigMap [`names::WEBHOOK_CONFIG`], which is mounted into the
-//! webhook at [`names::WEBHOOK_CONFIG_FILE`]; a change rolls the webhook's Deployment, so that it holds at once.
-//! `serinctl inject` uses the default.
+//! The operator writes it as JSON into the ConfigMap [`names::WEBHOOK_CONFIG`], which is mounted
+//! into the webhook at [`names::WEBHOOK_CONFIG_FILE`]; a change rolls the webhook's Deployment, so
+//! that it holds at once. `serinctl inject` uses the default.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde::{Deserialize, Serialize};
@@ -67,8 +67,8 @@ impl Default for WebhookConfig {
     }
 }
 
-/// What a proxy asks for where nobody says otherwise: no CPU limit, because throttling a proxy is a tail
-/// latency for its application.
+/// What a proxy asks for where nobody says otherwise: no CPU limit, because throttling a proxy is a
+/// tail latency for its application.
 fn default_resources() -> ResourceRequirements {
     use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
     let quantity = |name: &str, amount: &str| (name.to_owned(), Quantity(amount.to_owned()));

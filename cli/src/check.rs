@@ -1,6 +1,7 @@
 //! `serinctl check`: looks for what keeps the mesh, or pods that should be in it, from working.
 //!
-//! Findings are sentences with the object, the field and the fix. The exit code is 1 if there is any error.
+//! Findings are sentences with the object, the field and the fix. The exit code is 1 if there is
+//! any error.
 
 use std::{io::Write as _, process::ExitCode};
 

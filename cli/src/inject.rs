@@ -16,8 +16,9 @@ mod template;
 
 /// Prints manifests with the proxy in them, as the webhook would make them.
 ///
-/// Pods, and the pod templates of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and CronJobs get their
-/// proxy; everything else is printed as it is. What became of each goes to standard error.
+/// Pods, and the pod templates of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and
+/// CronJobs get their proxy; everything else is printed as it is. What became of each goes to
+/// standard error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A file with one or more YAML documents, or JSON; `-` is standard input.
@@ -26,8 +27,8 @@ pub(crate) struct Arguments {
     /// The namespace of objects that name none.
     #[arg(short, long, default_value = "default")]
     namespace: String,
-    /// The webhook's configuration: the key config.json of the ConfigMap serin-webhook-config. The default is what
-    /// an empty MeshInstallation gives.
+    /// The webhook's configuration: the key config.json of the ConfigMap serin-webhook-config. The
+    /// default is what an empty MeshInstallation gives.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

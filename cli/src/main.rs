@@ -1,5 +1,5 @@
-//! `serinctl`: what an operator of the mesh does from a terminal. As `kubectl-serin` on the PATH it is also
-//! `kubectl serin`.
+//! `serinctl`: what an operator of the mesh does from a terminal. As `kubectl-serin` on the PATH it
+//! is also `kubectl serin`.
 //!
 //! It only reads the cluster, except where a command says otherwise.
 

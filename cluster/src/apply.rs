@@ -1,7 +1,7 @@
 //! Server-side apply in the name of one controller, and the end of what it made.
 //!
-//! One `Applier` per controller: its name is the field manager, so that the API server knows whose each field is
-//! and drops the fields that a later apply leaves out.
+//! One `Applier` per controller: its name is the field manager, so that the API server knows whose
+//! each field is and drops the fields that a later apply leaves out.
 
 use std::{fmt, time::Duration};
 
@@ -27,8 +27,8 @@ impl Applier {
         Self { client, manager }
     }
 
-    /// Makes the fields that `object` names be as it says, whoever set them before. For objects that are ours
-    /// alone. Gives back the object as it now is.
+    /// Makes the fields that `object` names be as it says, whoever set them before. For objects
+    /// that are ours alone. Gives back the object as it now is.
     ///
     /// # Errors
     /// If the API server cannot be reached or refuses.

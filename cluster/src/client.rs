@@ -71,7 +71,8 @@ impl Error {
 /// Connects as the pod's service account, or else as the kubeconfig says.
 ///
 /// # Errors
-/// If there is neither, or the connection's TLS cannot be set up. The API server itself is not asked.
+/// If there is neither, or the connection's TLS cannot be set up. The API server itself is not
+/// asked.
 pub async fn connect() -> Result<Client, Error> {
     let mut config = Config::infer().await.map_err(|e| Error::Configuration(Box::new(e)))?;
     config.connect_timeout = Some(CONNECT);

@@ -1,7 +1,7 @@
 //! Kubernetes events: one per thing that happened, with a reason of its own.
 //!
-//! The same sentence about the same object is published once; a level that is held, and reported at every turn,
-//! thus shows once.
+//! The same sentence about the same object is published once; a level that is held, and reported at
+//! every turn, thus shows once.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -42,8 +42,8 @@ impl Events {
         Self { recorder, told: Arc::default() }
     }
 
-    /// Publishes `happening` about the object, unless it was just said. A failure is logged only: nothing may
-    /// wait for an event.
+    /// Publishes `happening` about the object, unless it was just said. A failure is logged only:
+    /// nothing may wait for an event.
     pub async fn publish(&self, about: &ObjectReference, happening: &Happening) {
         let uid = about.uid.clone().unwrap_or_default();
         if !self.told.lock().await.is_new(&uid, happening) {
@@ -51,8 +51,8 @@ impl Events {
         }
         let type_ = if happening.warning { EventType::Warning } else { EventType::Normal };
         let note: String = happening.sentence.chars().take(LONGEST_NOTE).collect();
-        // The recorder merges events that differ in their note only, and keeps the first note; the action is
-        // part of what it tells them apart by.
+        // The recorder merges events that differ in their note only, and keeps the first note; the
+        // action is part of what it tells them apart by.
         let action: String = note.chars().take(LONGEST_ACTION).collect();
         let reason = happening.reason.to_owned();
         let event = Event { type_, reason, note: Some(note), action, secondary: None };

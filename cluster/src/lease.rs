@@ -1,8 +1,8 @@
 //! The lease that lets one of several equal processes act.
 //!
-//! A holder that is cut off from the API server may believe in its lease for longer than the others do. What it
-//! does then must be harmless: writes fail for want of an API server, and decisions that give traffic wait for
-//! a write.
+//! A holder that is cut off from the API server may believe in its lease for longer than the others
+//! do. What it does then must be harmless: writes fail for want of an API server, and decisions
+//! that give traffic wait for a write.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub struct Lease {
     pub holder: String,
 }
 
-/// Strives for the lease until `stop` fires, then gives it back. `held` says whether this process may act.
+/// Strives for the lease until `stop` fires, then gives it back. `held` says whether this process
+/// may act.
 pub async fn keep(
     client: Client,
     lease: Lease,
@@ -48,7 +49,8 @@ async fn hold(
     held: &watch::Sender<bool>,
     stop: &CancellationToken,
 ) -> Result<(), kube_lease_manager::LeaseManagerError> {
-    // The field manager is the holder's own, so that two processes conflict instead of overwriting each other.
+    // The field manager is the holder's own, so that two processes conflict instead of overwriting
+    // each other.
     let params = LeaseParams::new(&lease.holder, DURATION_SECONDS, GRACE_SECONDS)
         .with_field_manager(format!("{}-{}", lease.name, lease.holder));
     let builder = LeaseManagerBuilder::new(client.clone(), lease.name)

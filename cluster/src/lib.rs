@@ -1,4 +1,5 @@
-//! The API server as Serin's processes see it, on kube: how objects are watched, applied and reported on.
+//! The API server as Serin's processes see it, on kube: how objects are watched, applied and
+//! reported on.
 //!
 //! | room | holds |
 //! |---|---|

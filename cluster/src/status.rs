@@ -1,7 +1,8 @@
-//! Writes the status of one object: what differs from what was written last, and at most once a second.
+//! Writes the status of one object: what differs from what was written last, and at most once a
+//! second.
 //!
-//! The newest wanted status wins; those in between are never written. Who must know that something was written
-//! down before it acts on it watches [`Written`].
+//! The newest wanted status wins; those in between are never written. Who must know that something
+//! was written down before it acts on it watches [`Written`].
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -57,9 +58,11 @@ impl Subject {
     }
 }
 
-/// Writes every status that arrives in `wanted` until `stop` fires, `wanted` closes or the object is gone.
+/// Writes every status that arrives in `wanted` until `stop` fires, `wanted` closes or the object
+/// is gone.
 ///
-/// A last status that is waiting when `stop` fires is not written: whoever acts next writes its own.
+/// A last status that is waiting when `stop` fires is not written: whoever acts next writes its
+/// own.
 pub async fn keep<S>(
     client: Client,
     subject: Subject,

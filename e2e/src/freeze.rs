@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
-/// A proxy that stands still. It goes on when this is dropped, so that a failed test leaves none behind.
+/// A proxy that stands still. It goes on when this is dropped, so that a failed test leaves none
+/// behind.
 #[derive(Debug)]
 pub struct Frozen {
     process: String,
@@ -63,8 +64,8 @@ fn is_proxy(process: &Path) -> bool {
     std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim() == "serin-proxy")
 }
 
-/// Whether an environment, whose variables end with zero bytes, has this one. A process that ends meanwhile has
-/// none.
+/// Whether an environment, whose variables end with zero bytes, has this one. A process that ends
+/// meanwhile has none.
 fn holds(environment: &PathBuf, variable: &str) -> bool {
     let bytes = std::fs::read(environment).unwrap_or_default();
     bytes.split(|byte| *byte == 0).any(|one| one == variable.as_bytes())

@@ -28,7 +28,8 @@ pub enum Injection {
     Off,
 }
 
-/// Runs `test` in a new namespace. When it fails, what is in the namespace is shown; afterwards it is deleted.
+/// Runs `test` in a new namespace. When it fails, what is in the namespace is shown; afterwards it
+/// is deleted.
 ///
 /// # Errors
 /// Whatever the test says.

@@ -17,8 +17,8 @@ impl Namespace {
         let url = format!("--url={url}");
         let mut arguments = vec!["http-client", &url, "--timeout=5s"];
         arguments.extend(flags);
-        // The client exits with 1 or 2 for what is no success; what it printed is all that counts here, and
-        // kubectl's own words stand before or after it.
+        // The client exits with 1 or 2 for what is no success; what it printed is all that counts
+        // here, and kubectl's own words stand before or after it.
         let said =
             self.testkit(from, &arguments).await.unwrap_or_else(|error| format!("{error:#}"));
         let json = said.find('{').and_then(|at| said.get(at..)).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! The decision of a rollout that the data plane follows, and how two of them are told apart.
 //!
-//! Content hashes detect change but have no order; what must never go back carries a number instead. The number
-//! rises with every change of what the canary gets and is kept in the rollout's status.
+//! Content hashes detect change but have no order; what must never go back carries a number
+//! instead. The number rises with every change of what the canary gets and is kept in the rollout's
+//! status.
 
 use std::{fmt, sync::Arc};
 
@@ -54,8 +55,8 @@ impl RolloutId {
 }
 
 impl Decision {
-    /// The part of traffic that a revision on trial gets, where pods that joined count as having none of
-    /// their own.
+    /// The part of traffic that a revision on trial gets, where pods that joined count as having
+    /// none of their own.
     #[must_use]
     pub fn weight(&self) -> Weight {
         match &self.split {
@@ -64,8 +65,8 @@ impl Decision {
         }
     }
 
-    /// Whether `other` is newer and asks for no more than this one, so that it may be followed before it is
-    /// written down anywhere: taking traffic away never waits, giving it does.
+    /// Whether `other` is newer and asks for no more than this one, so that it may be followed
+    /// before it is written down anywhere: taking traffic away never waits, giving it does.
     #[must_use]
     pub fn may_fall_to(&self, other: &Self) -> bool {
         let joins = |decision: &Self| {

@@ -1,4 +1,5 @@
-//! Where a service can be reached: one address per pod and port, with what the caller needs to know of it.
+//! Where a service can be reached: one address per pod and port, with what the caller needs to know
+//! of it.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -33,7 +34,8 @@ pub struct Endpoint {
 pub enum Readiness {
     /// Ready in its EndpointSlice.
     Ready,
-    /// All containers are ready, but Serin's readiness gate is shut: only a rollout's share reaches it.
+    /// All containers are ready, but Serin's readiness gate is shut: only a rollout's share reaches
+    /// it.
     Gated,
 }
 

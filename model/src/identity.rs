@@ -1,7 +1,7 @@
 //! Who a workload is: the SPIFFE id that its certificate carries.
 //!
-//! The form is `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`, as Istio writes it. Parsing is
-//! strict, because an id is compared to decide who may talk to whom.
+//! The form is `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`, as Istio writes it.
+//! Parsing is strict, because an id is compared to decide who may talk to whom.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -46,7 +46,8 @@ impl SpiffeId {
     /// The identity of `service_account` in `namespace`.
     ///
     /// # Errors
-    /// [`Error::Form`] if either name is empty or has a character that Kubernetes names cannot have.
+    /// [`Error::Form`] if either name is empty or has a character that Kubernetes names cannot
+    /// have.
     pub fn new(
         trust_domain: TrustDomain,
         namespace: &str,

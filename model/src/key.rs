@@ -1,4 +1,5 @@
-//! What a proxy may ask for. It subscribes to keys on demand, so its memory follows what its pod talks to.
+//! What a proxy may ask for. It subscribes to keys on demand, so its memory follows what its pod
+//! talks to.
 
 use std::{
     fmt,

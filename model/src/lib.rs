@@ -1,8 +1,9 @@
-//! The mesh's domain, and nothing else: who a workload is, what a service looks like to its callers, how a
-//! request finds an endpoint, and the machines that move releases and roots forward.
+//! The mesh's domain, and nothing else: who a workload is, what a service looks like to its
+//! callers, how a request finds an endpoint, and the machines that move releases and roots forward.
 //!
-//! No module here does I/O, reads a clock or draws a random number: callers bring all three. That is what lets
-//! tests walk whole state spaces and lets the proxy, the control plane and the operator agree on one meaning.
+//! No module here does I/O, reads a clock or draws a random number: callers bring all three. That
+//! is what lets tests walk whole state spaces and lets the proxy, the control plane and the
+//! operator agree on one meaning.
 //!
 //! | room | holds |
 //! |---|---|

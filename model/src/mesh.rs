@@ -11,7 +11,8 @@ use crate::identity::TrustDomain;
 pub struct Mesh {
     /// The trust domain of every identity.
     pub trust_domain: TrustDomain,
-    /// The addresses of pods and services: for them a look-up that fails is never answered in plain text.
+    /// The addresses of pods and services: for them a look-up that fails is never answered in plain
+    /// text.
     pub cidrs: Vec<IpNet>,
     /// What happens to traffic that leaves the mesh.
     pub outbound: OutboundPolicy,

@@ -71,8 +71,8 @@ impl Resource {
 
     /// Whether following this after `held` would go back on a decision.
     ///
-    /// Numbers are compared for each rollout alone: those of two rollouts have nothing to do with each other,
-    /// and a rollout that is not mentioned any more is over.
+    /// Numbers are compared for each rollout alone: those of two rollouts have nothing to do with
+    /// each other, and a rollout that is not mentioned any more is over.
     #[must_use]
     pub fn falls_behind(&self, held: &Self) -> bool {
         match (self, held) {

@@ -1,8 +1,9 @@
 //! Routes: which requests go to which backends.
 //!
-//! Routes arrive in order of precedence (the compiler in the control plane sorts them as the Gateway API says:
-//! HTTPRouteRule, "Proxy or Load Balancer routing configuration generated from HTTPRoutes MUST prioritize
-//! matches"), so that finding one is a walk that stops at the first match.
+//! Routes arrive in order of precedence (the compiler in the control plane sorts them as the
+//! Gateway API says: HTTPRouteRule, "Proxy or Load Balancer routing configuration generated from
+//! HTTPRoutes MUST prioritize matches"), so that finding one is a walk that stops at the first
+//! match.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ pub struct Route {
     pub name: Arc<str>,
     /// What a request must be to go this way.
     pub matches: RequestMatch,
-    /// Where it goes; empty, or of weight zero throughout, is a 500 (Gateway API, HTTPRouteRule.backendRefs).
+    /// Where it goes; empty, or of weight zero throughout, is a 500 (Gateway API,
+    /// HTTPRouteRule.backendRefs).
     pub backends: Vec<WeightedBackend>,
 }
 
@@ -46,8 +48,8 @@ pub struct RequestMatch {
 pub enum PathMatch {
     /// The whole path, byte by byte.
     Exact(Arc<str>),
-    /// Whole elements of the path: `/a` matches `/a`, `/a/` and `/a/b`, and not `/ab`. Kept without a
-    /// trailing slash; empty matches every path.
+    /// Whole elements of the path: `/a` matches `/a`, `/a/` and `/a/b`, and not `/ab`. Kept without
+    /// a trailing slash; empty matches every path.
     Prefix(Arc<str>),
 }
 

@@ -1,7 +1,7 @@
 //! A service as one of its callers sees it: routes, backends and what holds for each backend.
 //!
-//! All of it travels as one resource with one version, so that no half-applied route can ever be seen.
-//! Where its endpoints are is a resource of its own: [`crate::endpoint`].
+//! All of it travels as one resource with one version, so that no half-applied route can ever be
+//! seen. Where its endpoints are is a resource of its own: [`crate::endpoint`].
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -33,8 +33,8 @@ pub struct Service {
     pub namespace: Arc<str>,
     /// What the service's owner says it speaks.
     pub protocol: Protocol,
-    /// In order of precedence: the first route that matches a request decides. None matching is a 404 if
-    /// there is any route, and the service itself if there is none.
+    /// In order of precedence: the first route that matches a request decides. None matching is a
+    /// 404 if there is any route, and the service itself if there is none.
     pub routes: Vec<Route>,
     /// What holds for each backend that a route names, the service itself included.
     pub backends: BTreeMap<ServiceId, Backend>,
@@ -109,8 +109,8 @@ impl ServiceId {
 impl Backend {
     /// The group that `endpoint` serves in, or nothing if it must get no traffic.
     ///
-    /// The base is every ready endpoint that is not of the canary revision, never "those of the stable
-    /// revision": pods that no rollout knows about go on serving.
+    /// The base is every ready endpoint that is not of the canary revision, never "those of the
+    /// stable revision": pods that no rollout knows about go on serving.
     #[must_use]
     pub fn group(&self, endpoint: &Endpoint) -> Option<Group> {
         let on_trial = |split: &Split| endpoint.revision.as_ref() == Some(&split.canary);

@@ -22,8 +22,8 @@ pub struct Anchor(pub Vec<u8>);
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Trust {
-    /// The bundle's fingerprint: over the anchors' fingerprints in order, so that two bundles of the same
-    /// roots are equal however they are listed.
+    /// The bundle's fingerprint: over the anchors' fingerprints in order, so that two bundles of
+    /// the same roots are equal however they are listed.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of_bundle(self.anchors.iter().map(Anchor::fingerprint))

@@ -21,9 +21,11 @@ pub struct Workload {
     pub app: Arc<str>,
     /// The label `version`, else `app.kubernetes.io/version`.
     pub version: Arc<str>,
-    /// Istio's canonical service name: `service.istio.io/canonical-name`, else the app, else the workload.
+    /// Istio's canonical service name: `service.istio.io/canonical-name`, else the app, else the
+    /// workload.
     pub canonical_name: Arc<str>,
-    /// Istio's canonical revision: `service.istio.io/canonical-revision`, else the version, else `latest`.
+    /// Istio's canonical revision: `service.istio.io/canonical-revision`, else the version, else
+    /// `latest`.
     pub canonical_revision: Arc<str>,
     /// The pod-template-hash, or its like.
     pub revision: Option<Revision>,

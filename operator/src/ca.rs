@@ -1,7 +1,7 @@
 //! The certificate authority: its roots, what they sign, and their rotation.
 //!
-//! A root is made once, for a mesh that never had one. A root that is lost or damaged is a person's business: to
-//! make another would cut every running pod off from every new one.
+//! A root is made once, for a mesh that never had one. A root that is lost or damaged is a person's
+//! business: to make another would cut every running pod off from every new one.
 
 pub(crate) mod bundle;
 pub(crate) mod issue;

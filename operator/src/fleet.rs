@@ -101,6 +101,7 @@ fn forget(fleets: &watch::Sender<Fleet>, wanted: &BTreeMap<Arc<str>, Replica>) {
 }
 
 const PROGRAM: &str = "app.kubernetes.io/name";
-/// Reports of thousands of proxies, four times a second each, fit into the breaths between two turns.
+/// Reports of thousands of proxies, four times a second each, fit into the breaths between two
+/// turns.
 const QUEUE: usize = 4096;
 const BREATH: Duration = Duration::from_millis(5);

@@ -1,8 +1,8 @@
 //! `serin-operator`: installs the mesh, rotates its CA and runs canary rollouts.
 //!
-//! Every replica sees the cluster; the one that holds the lease acts, in a session for the mesh there is. What the
-//! operator decides is written down before it gives traffic to anything, so that another replica goes on where
-//! this one stopped.
+//! Every replica sees the cluster; the one that holds the lease acts, in a session for the mesh
+//! there is. What the operator decides is written down before it gives traffic to anything, so that
+//! another replica goes on where this one stopped.
 
 mod ca;
 mod fleet;
@@ -34,9 +34,9 @@ use session::{Handle, Shared};
 use settings::Settings;
 use world::World;
 
-/// Serin's operator. It takes its settings from the environment: POD_NAME (required), POD_NAMESPACE, SERIN_IMAGES
-/// (where the images of control plane, webhook and proxy come from), SERIN_OPERATOR_ADMIN (address of /ready, /live
-/// and /metrics), SERIN_LOG.
+/// Serin's operator. It takes its settings from the environment: POD_NAME (required),
+/// POD_NAMESPACE, SERIN_IMAGES (where the images of control plane, webhook and proxy come from),
+/// SERIN_OPERATOR_ADMIN (address of /ready, /live and /metrics), SERIN_LOG.
 #[derive(Debug, Parser)]
 #[command(name = "serin-operator", version)]
 struct Arguments {}

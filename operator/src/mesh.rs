@@ -142,8 +142,8 @@ async fn reconcile(shared: &Shared, applier: &Applier, observed: &Observed) -> R
     Ok(())
 }
 
-/// Applies everything, in an order in which nothing refers to what is not there yet. A renewed certificate is
-/// handed out last, when the API server has been told of its CA.
+/// Applies everything, in an order in which nothing refers to what is not there yet. A renewed
+/// certificate is handed out last, when the API server has been told of its CA.
 async fn apply(
     applier: &Applier,
     valid: &Valid,

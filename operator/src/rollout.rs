@@ -1,7 +1,7 @@
 //! Canary rollouts: one task for each, started and ended with its object.
 //!
-//! What a rollout does next is decided by the machine in `model::rollout`; here its facts are observed and what it
-//! holds is made so.
+//! What a rollout does next is decided by the machine in `model::rollout`; here its facts are
+//! observed and what it holds is made so.
 
 pub(crate) mod board;
 mod gates;

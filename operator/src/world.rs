@@ -1,7 +1,7 @@
 //! What the operator sees of the cluster: every kind it reads, trimmed and kept current.
 //!
-//! One task writes; everybody else borrows for the length of a look. Objects are trimmed as they arrive, so that
-//! memory follows what is asked of them and not what they hold.
+//! One task writes; everybody else borrows for the length of a look. Objects are trimmed as they
+//! arrive, so that memory follows what is asked of them and not what they hold.
 
 mod deployment;
 mod feed;

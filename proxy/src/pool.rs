@@ -71,8 +71,8 @@ impl Endpoint {
         }
     }
 
-    /// What a request sent here would cost, to compare with others. One whose first connection is still
-    /// being opened may never have one: others go before it.
+    /// What a request sent here would cost, to compare with others. One whose first connection is
+    /// still being opened may never have one: others go before it.
     #[must_use]
     pub fn cost(&self, now: Instant) -> f64 {
         let opening = if self.http2.is_opening() { OPENING } else { 1.0 };

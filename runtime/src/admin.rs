@@ -1,4 +1,5 @@
-//! The small HTTP server of every process: `/live`, `/ready`, `/metrics`, and what the process adds.
+//! The small HTTP server of every process: `/live`, `/ready`, `/metrics`, and what the process
+//! adds.
 //!
 //! It answers from what is at hand, is bounded in connections and time, and never serves traffic.
 

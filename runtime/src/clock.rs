@@ -1,7 +1,7 @@
 //! The one place that reads the time of day, so that tests can hold it.
 //!
-//! For spans and deadlines use tokio's time, which tests can pause; this is for what is compared with the
-//! outside: certificates, timestamps, tokens.
+//! For spans and deadlines use tokio's time, which tests can pause; this is for what is compared
+//! with the outside: certificates, timestamps, tokens.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

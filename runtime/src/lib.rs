@@ -1,7 +1,8 @@
 //! What every Serin process needs besides its own work.
 //!
-//! Settings, a clock that tests can hold, supervised tasks and an orderly end, readiness, an admin server,
-//! logs and metrics, and the mesh's TLS. It knows neither Kubernetes nor any other crate of ours.
+//! Settings, a clock that tests can hold, supervised tasks and an orderly end, readiness, an admin
+//! server, logs and metrics, and the mesh's TLS. It knows neither Kubernetes nor any other crate of
+//! ours.
 //!
 //! What is absent: anything that only one process needs.
 

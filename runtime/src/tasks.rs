@@ -1,7 +1,7 @@
 //! Tasks with names, and an end that is a path like any other.
 //!
-//! A task that panics is logged with its name. The end of a critical task ends the process: state with one
-//! writer must not go on without it.
+//! A task that panics is logged with its name. The end of a critical task ends the process: state
+//! with one writer must not go on without it.
 
 use std::{future::Future, time::Duration};
 
@@ -59,8 +59,8 @@ impl Tasks {
         self.tracker.spawn(watched);
     }
 
-    /// Runs a task that the process cannot do without: when it ends before the process is to stop, the
-    /// process ends.
+    /// Runs a task that the process cannot do without: when it ends before the process is to stop,
+    /// the process ends.
     #[expect(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
     pub fn spawn_critical<F>(&self, name: &'static str, task: F)
     where

@@ -1,5 +1,5 @@
-//! Logs as JSON lines on standard output, at a level that can be changed while the process runs, and one
-//! registry of metrics.
+//! Logs as JSON lines on standard output, at a level that can be changed while the process runs,
+//! and one registry of metrics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

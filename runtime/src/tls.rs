@@ -1,8 +1,9 @@
 //! The mesh's TLS: who is accepted as a peer, and configurations that are swapped, never changed.
 //!
-//! A peer is accepted if its chain leads to one of our anchors, it is valid now, and it carries exactly one
-//! URI name (X509-SVID, section 2) that the caller accepts. Host names play no part. A resumed session calls
-//! no verifier, so callers ask [`PeerVerifier::check`] after every handshake as well.
+//! A peer is accepted if its chain leads to one of our anchors, it is valid now, and it carries
+//! exactly one URI name (X509-SVID, section 2) that the caller accepts. Host names play no part. A
+//! resumed session calls no verifier, so callers ask [`PeerVerifier::check`] after every handshake
+//! as well.
 
 use std::sync::Arc;
 

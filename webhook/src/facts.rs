@@ -1,7 +1,8 @@
-//! What the webhook knows of the cluster: which revisions rollouts trust, and what namespaces enforce.
+//! What the webhook knows of the cluster: which revisions rollouts trust, and what namespaces
+//! enforce.
 //!
-//! Both are watched; a request reads them from memory. Until the first lists are in, the webhook is not ready,
-//! and the API server carries on without it.
+//! Both are watched; a request reads them from memory. Until the first lists are in, the webhook is
+//! not ready, and the API server carries on without it.
 
 use std::sync::Arc;
 
@@ -47,9 +48,11 @@ impl Facts {
     }
 }
 
-/// Whether a rollout of the pod's namespace trusts other revisions of its Deployment and not this one.
+/// Whether a rollout of the pod's namespace trusts other revisions of its Deployment and not this
+/// one.
 ///
-/// A rollout that trusts nothing holds nobody back: it has not looked yet, or there is nothing to protect.
+/// A rollout that trusts nothing holds nobody back: it has not looked yet, or there is nothing to
+/// protect.
 pub fn is_gated<'a>(pod: &Pod, rollouts: impl IntoIterator<Item = &'a Arc<CanaryRollout>>) -> bool {
     let Some((deployment, revision)) = deployment_and_revision(pod) else { return false };
     rollouts.into_iter().any(|rollout| {

@@ -1,7 +1,7 @@
 //! The injection: from a pod and what is known about it to a patch, and nothing else.
 //!
-//! Idempotent: a pod that has its proxy already gets only what other webhooks left undone since, which is the
-//! probes of containers that they added.
+//! Idempotent: a pod that has its proxy already gets only what other webhooks left undone since,
+//! which is the probes of containers that they added.
 
 use api::{names, webhook_config::WebhookConfig};
 use json_patch::Patch;
@@ -102,7 +102,8 @@ fn again(patch: &mut Builder, spec: &PodSpec, probes: &Probes) {
     }
 }
 
-/// Labels and annotations by which a meshed pod is known, and Istio's canonical names for dashboards.
+/// Labels and annotations by which a meshed pod is known, and Istio's canonical names for
+/// dashboards.
 fn metadata(patch: &mut Builder, pod: &Pod, config: &WebhookConfig, workload: &Workload) {
     let mut labels = vec![(names::MESHED, "true")];
     for (name, value) in [

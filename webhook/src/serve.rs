@@ -1,7 +1,8 @@
 //! The HTTPS server that the API server calls.
 //!
-//! `/inject` gives pods their proxy, `/validate` warns about configuration. Everything is bounded: the size of a
-//! body, the time of a handshake, the number of connections. The certificate is read again when its file changes.
+//! `/inject` gives pods their proxy, `/validate` warns about configuration. Everything is bounded:
+//! the size of a body, the time of a handshake, the number of connections. The certificate is read
+//! again when its file changes.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -10,8 +10,8 @@ use crate::{command, e2e, test};
 
 /// Run all checks and all tests, those on a real cluster included.
 ///
-/// In order, stopping at the first that fails: check, test, doc, e2e. The last line counts all tests
-/// that ran.
+/// In order, stopping at the first that fails: check, test, doc, e2e. The last line counts all
+/// tests that ran.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask ci          what .ci/run runs

@@ -18,8 +18,8 @@ use crate::workspace::Workspace;
 
 /// Run the end-to-end tests on a real cluster.
 ///
-/// Without --kubeconfig a fresh cluster named e2e is brought up, loaded with newly built images, and
-/// removed at the end.
+/// Without --kubeconfig a fresh cluster named e2e is brought up, loaded with newly built images,
+/// and removed at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask e2e                              all of them, on a fresh cluster

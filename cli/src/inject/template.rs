@@ -26,7 +26,8 @@ pub(crate) fn find(object: &Value) -> Option<Found> {
     Some(Found { pointer: pointer.to_owned(), pod })
 }
 
-/// Gives a template the owner that its pods will have, which is where their workload's name comes from.
+/// Gives a template the owner that its pods will have, which is where their workload's name comes
+/// from.
 fn own(pod: &mut Value, kind: &str, name: &str) {
     let owner =
         json!([{ "apiVersion": "v1", "kind": kind, "name": name, "uid": "", "controller": true }]);

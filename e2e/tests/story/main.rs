@@ -1,6 +1,7 @@
 //! The story that the README tells, and the days that an operator on call has, on a real cluster.
 //!
-//! Tests run one after the other, in order of name: they share a cluster, and some of them say how long things take.
+//! Tests run one after the other, in order of name: they share a cluster, and some of them say how
+//! long things take.
 
 #[cfg(test)]
 mod s01_install;

@@ -126,7 +126,8 @@ async fn expect(shop: &Namespace, selector: &str, labels: &BTreeMap<&str, String
     .await
 }
 
-/// Outside the mesh. Debian's Prometheus cannot ask Kubernetes for pods, so it asks the cluster's DNS.
+/// Outside the mesh. Debian's Prometheus cannot ask Kubernetes for pods, so it asks the cluster's
+/// DNS.
 const PROMETHEUS: &str = r#"apiVersion: v1
 kind: ConfigMap
 metadata: {name: prometheus}

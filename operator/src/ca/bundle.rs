@@ -1,4 +1,5 @@
-//! The trust bundle in every namespace that has meshed pods or is about to: what a proxy starts from.
+//! The trust bundle in every namespace that has meshed pods or is about to: what a proxy starts
+//! from.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -117,7 +118,8 @@ fn plan(world: &World, rule: Rule<'_>, mesh: &str, pem: &str) -> Plan {
     }
 }
 
-/// Namespaces whose pods have a proxy, or will. The mesh's own is among them for tools that speak to proxies.
+/// Namespaces whose pods have a proxy, or will. The mesh's own is among them for tools that speak
+/// to proxies.
 fn wanted(world: &World, rule: Rule<'_>) -> BTreeSet<String> {
     let there = |name: &str| {
         world.namespaces.get(&ObjectName::new("", name)).is_some_and(|facts| !facts.leaving)

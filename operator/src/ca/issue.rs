@@ -1,4 +1,5 @@
-//! What a vault means to the others: the Secret that the control plane signs with, and the trust bundle. Pure.
+//! What a vault means to the others: the Secret that the control plane signs with, and the trust
+//! bundle. Pure.
 
 use k8s_openapi::ByteString;
 use model::{

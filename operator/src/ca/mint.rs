@@ -17,7 +17,8 @@ pub(crate) struct Pair {
     pub(crate) key: String,
 }
 
-/// A root and the intermediate that signs in its name, so that the root's key is never where leaves are made.
+/// A root and the intermediate that signs in its name, so that the root's key is never where leaves
+/// are made.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Authority {
     pub(crate) root: Pair,
@@ -70,8 +71,8 @@ pub(crate) fn leaf(issuer: &Pair, id: &SpiffeId, validity: Validity) -> Result<P
     Ok(Pair { certificate: chain, key: key.serialize_pem() })
 }
 
-/// A server's certificate for DNS names, and the certificate of the CA that signed it. The CA's key is
-/// forgotten: it signs once.
+/// A server's certificate for DNS names, and the certificate of the CA that signed it. The CA's key
+/// is forgotten: it signs once.
 pub(crate) fn server(names: &[String], validity: Validity) -> Result<(Pair, String), Error> {
     let error = |source| Error { what: "a serving certificate", source };
     let ca_key = new_key().map_err(error)?;

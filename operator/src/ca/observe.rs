@@ -1,4 +1,5 @@
-//! From what is known of the cluster and its proxies to the facts that a rotation's turn is decided by. Pure.
+//! From what is known of the cluster and its proxies to the facts that a rotation's turn is decided
+//! by. Pure.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The operator's own certificate for its streams to the control plane: signed here, renewed at half its life and
-//! whenever the authority changes.
+//! The operator's own certificate for its streams to the control plane: signed here, renewed at
+//! half its life and whenever the authority changes.
 
 use std::{sync::Arc, time::Duration};
 

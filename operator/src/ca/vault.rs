@@ -1,8 +1,8 @@
-//! The roots and what signs in their names, as they lie in the Secret `serin-ca-root`, which only the operator
-//! may read.
+//! The roots and what signs in their names, as they lie in the Secret `serin-ca-root`, which only
+//! the operator may read.
 //!
-//! It is the one place where a key is kept that cannot be made again, so it is read strictly: what is incomplete
-//! is an error, never a reason to make something new.
+//! It is the one place where a key is kept that cannot be made again, so it is read strictly: what
+//! is incomplete is an error, never a reason to make something new.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Which pods are to have a proxy: the same rule as in the webhook's selectors (`mesh::build::selector`), for
-//! pods that exist already.
+//! Which pods are to have a proxy: the same rule as in the webhook's selectors
+//! (`mesh::build::selector`), for pods that exist already.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,8 @@ impl Rule<'_> {
         possible && (serin_wants(labels, pod) || self.istio_wants(labels, pod))
     }
 
-    /// Whether pods of a namespace with these labels get a proxy, where they say nothing themselves.
+    /// Whether pods of a namespace with these labels get a proxy, where they say nothing
+    /// themselves.
     pub(crate) fn is_meshed(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
         self.wants_proxy(namespace, labels, &PodFacts::default())
     }

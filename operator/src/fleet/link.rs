@@ -1,4 +1,5 @@
-//! The stream to one control replica: decisions out, what it knows in; opened again whenever it ends.
+//! The stream to one control replica: decisions out, what it knows in; opened again whenever it
+//! ends.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

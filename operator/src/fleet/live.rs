@@ -1,6 +1,7 @@
 //! Which proxies live: those that everything which must not overtake a proxy waits for.
 //!
-//! Whether the pod is ready plays no part: a proxy serves before its pod is ready and after it no longer is.
+//! Whether the pod is ready plays no part: a proxy serves before its pod is ready and after it no
+//! longer is.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -60,7 +61,8 @@ fn is_live(world: &World, pod: &PodFacts, now: Moment) -> bool {
     pod.proxy_running && !pod.terminal && in_grace && node_may_answer(world, pod, now)
 }
 
-/// A node that has been away for a minute is not waited for: what ran there cannot be told anything.
+/// A node that has been away for a minute is not waited for: what ran there cannot be told
+/// anything.
 fn node_may_answer(world: &World, pod: &PodFacts, now: Moment) -> bool {
     let node = pod.node.as_ref().and_then(|name| world.nodes.get(&ObjectName::new("", name)));
     let since = |since: Moment| now.since(since) < NODE_PATIENCE;

@@ -1,5 +1,5 @@
-//! What the control replicas tell about proxies, merged: a proxy is known once, however many replicas it was
-//! connected to, and no attempt that it reports is counted twice.
+//! What the control replicas tell about proxies, merged: a proxy is known once, however many
+//! replicas it was connected to, and no attempt that it reports is counted twice.
 //!
 //! Pure: the caller brings the time.
 

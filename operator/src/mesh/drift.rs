@@ -1,7 +1,7 @@
 //! Notices when something that the operator made is changed or deleted by somebody else.
 //!
-//! Of each object only a stamp is kept: its generation, which changes with its spec and not with its status, or
-//! its resource version where there is none.
+//! Of each object only a stamp is kept: its generation, which changes with its spec and not with
+//! its status, or its resource version where there is none.
 
 use cluster::watch::{Change, Mirror, Watch};
 use futures::{StreamExt as _, stream::BoxStream, stream::select_all};

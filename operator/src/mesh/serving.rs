@@ -1,5 +1,5 @@
-//! The webhook's serving certificate: made when there is none, renewed before it expires, and always below a CA that
-//! the API server was told of before.
+//! The webhook's serving certificate: made when there is none, renewed before it expires, and
+//! always below a CA that the API server was told of before.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -17,7 +17,8 @@ pub(crate) struct Board {
 
 #[derive(Debug)]
 struct State {
-    /// Rollouts that were there at the beginning and have not spoken. A set without them would end them.
+    /// Rollouts that were there at the beginning and have not spoken. A set without them would end
+    /// them.
     awaited: BTreeSet<RolloutId>,
     decisions: BTreeMap<RolloutId, Decision>,
 }

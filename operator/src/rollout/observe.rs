@@ -1,4 +1,5 @@
-//! From what is known of the cluster and its proxies to the facts that a rollout's turn is decided by. Pure.
+//! From what is known of the cluster and its proxies to the facts that a rollout's turn is decided
+//! by. Pure.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -195,7 +196,8 @@ impl<'a> Sight<'a> {
         })
     }
 
-    /// Whether a pod is of a Deployment with the target's name: a former one, whose pods are about to go.
+    /// Whether a pod is of a Deployment with the target's name: a former one, whose pods are about
+    /// to go.
     fn is_namesake(&self, pod: &PodFacts) -> bool {
         let target = &self.rollout.spec.target_ref.name;
         let set = pod.revision.as_ref().map(|revision| format!("{target}-{revision}"));
@@ -203,8 +205,8 @@ impl<'a> Sight<'a> {
         owner.is_some_and(|owner| Some(&owner.name) == set.as_ref())
     }
 
-    /// What the live proxies that call the services acknowledged. A live proxy that nobody has heard of counts as
-    /// behind: it may hold anything.
+    /// What the live proxies that call the services acknowledged. A live proxy that nobody has
+    /// heard of counts as behind: it may hold anything.
     fn proxies(&self) -> Option<Census<u64>> {
         let replicas = replicas(self.world, self.own);
         if replicas.is_empty() || !self.fleet.is_synced(replicas.keys().map(|uid| &**uid)) {
@@ -219,8 +221,8 @@ impl<'a> Sight<'a> {
         Some(Census::of(held))
     }
 
-    /// Whether counts arrive: from one proxy at least that calls the services, or it is certain that there is
-    /// none. One that is silent must not hide what the others see.
+    /// Whether counts arrive: from one proxy at least that calls the services, or it is certain
+    /// that there is none. One that is silent must not hide what the others see.
     fn is_counted(&self) -> bool {
         let live = Live::of(self.world, self.now).proxies;
         let heard = live.keys().filter_map(|uid| self.fleet.proxy(uid, self.instant));
@@ -230,8 +232,8 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// The ReplicaSet of the template as it is now; while that is about to be made, the one before it. Of several with
-/// equal templates the oldest is meant, as the Deployment controller does it.
+/// The ReplicaSet of the template as it is now; while that is about to be made, the one before it.
+/// Of several with equal templates the oldest is meant, as the Deployment controller does it.
 fn wanted<'a>(subject: &Subject<'a>) -> Option<&'a ReplicaSetFacts> {
     let equal =
         subject.sets.iter().filter(|set| set.template.whole == subject.deployment.template.whole);

@@ -1,7 +1,8 @@
-//! Gates that nobody keeps any more: their rollout was deleted, or their workload left the pod behind.
+//! Gates that nobody keeps any more: their rollout was deleted, or their workload left the pod
+//! behind.
 //!
-//! Such a gate would hold its workload's update for ever, so it is opened. Nothing else than a rollout
-//! shuts gates, and one that was made a moment ago may not be seen yet: hence the patience.
+//! Such a gate would hold its workload's update for ever, so it is opened. Nothing else than a
+//! rollout shuts gates, and one that was made a moment ago may not be seen yet: hence the patience.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

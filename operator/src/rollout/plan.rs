@@ -9,7 +9,8 @@ use model::{
     weight::Weight,
 };
 
-/// The plan that `spec` describes. What the CRD's schema already refuses is bounded here, not judged again.
+/// The plan that `spec` describes. What the CRD's schema already refuses is bounded here, not
+/// judged again.
 pub(super) fn of(spec: &CanaryRolloutSpec) -> Plan {
     Plan {
         steps: spec.steps.iter().map(step).collect(),

@@ -1,4 +1,5 @@
-//! What a person should know before a release, because a gate will make it so: conditions that warn. Pure.
+//! What a person should know before a release, because a gate will make it so: conditions that
+//! warn. Pure.
 
 use api::names;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -35,7 +36,8 @@ pub(super) fn foresee(sight: &Sight<'_>, subject: &Subject<'_>) -> Vec<Risk> {
     found.into_iter().flatten().collect()
 }
 
-/// The pods that Kubernetes takes away at once when a release begins stay away for as long as it is held.
+/// The pods that Kubernetes takes away at once when a release begins stay away for as long as it is
+/// held.
 fn capacity(subject: &Subject<'_>) -> Option<Risk> {
     let StrategyFacts::RollingUpdate { max_unavailable, .. } = subject.deployment.strategy else {
         return None;
@@ -114,7 +116,8 @@ fn needed(budget: &BudgetFacts, expected: u32) -> Option<u32> {
     least.or_else(|| Some(expected.saturating_sub(up(budget.max_unavailable.as_ref()?))))
 }
 
-/// Kubernetes says that a Deployment makes no progress while its release is held for longer than this.
+/// Kubernetes says that a Deployment makes no progress while its release is held for longer than
+/// this.
 fn deadline(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
     let seconds = subject.deployment.progress_deadline_seconds.unwrap_or(600);
     let plan = plan::shortest(&sight.rollout.spec).as_secs();

@@ -170,7 +170,8 @@ impl Runner {
         }
     }
 
-    /// Whether the API server holds what matters of the state: all but the counts, which change with every report.
+    /// Whether the API server holds what matters of the state: all but the counts, which change
+    /// with every report.
     fn is_recorded(&self) -> bool {
         let written = self.written.borrow();
         let record = written.as_ref().and_then(|status| status.record.clone());

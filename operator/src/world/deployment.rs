@@ -1,4 +1,5 @@
-//! Deployments and their ReplicaSets: what is wanted, which revision that is, and how pods are replaced.
+//! Deployments and their ReplicaSets: what is wanted, which revision that is, and how pods are
+//! replaced.
 
 use std::collections::BTreeMap;
 

@@ -103,8 +103,8 @@ where
     watch.changes().map(edit).boxed()
 }
 
-/// Watches of single Secrets, each of which speaks of its own object only: together they make one mirror, which
-/// is complete when each has spoken.
+/// Watches of single Secrets, each of which speaks of its own object only: together they make one
+/// mirror, which is complete when each has spoken.
 fn several<const N: usize>(
     watches: [Watch<k8s_openapi::api::core::v1::Secret, super::SecretFacts>; N],
 ) -> BoxStream<'static, Edit> {

@@ -115,8 +115,8 @@ impl Exchange {
         }
     }
 
-    /// An attempt at the endpoint it was last directed to is given up and another follows; it counts
-    /// if it says anything about the endpoint.
+    /// An attempt at the endpoint it was last directed to is given up and another follows; it
+    /// counts if it says anything about the endpoint.
     pub fn attempt_failed(&mut self, is_verdict: bool) {
         if let Some(row) = self.row.take()
             && is_verdict

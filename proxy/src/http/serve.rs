@@ -30,8 +30,8 @@ pub type Handler = Rc<
 /// When a connection is to be told to end, if ever.
 pub type Leaving = Option<tokio::sync::watch::Receiver<State>>;
 
-/// Serves HTTP/1, each request's head within `head_limit`, until the client closes, or something fails, which ends this connection and
-/// nothing else.
+/// Serves HTTP/1, each request's head within `head_limit`, until the client closes, or something
+/// fails, which ends this connection and nothing else.
 ///
 /// A proxy that drains does not close an idle connection, on which a request may be under way; its
 /// answers say `connection: close`, which the handler sees to.
@@ -69,7 +69,8 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS * 4)
-        // A client that gives up on all it has asked for is no attack, and others share the connection.
+        // A client that gives up on all it has asked for is no attack, and others share the
+        // connection.
         .max_pending_accept_reset_streams(STREAMS as usize * 4)
         .max_send_buf_size(STREAM_WINDOW as usize)
         .max_header_list_size(LONGEST_HEAD)

@@ -76,7 +76,8 @@ impl Directory {
         if view.generation().get() == self.generation() {
             return None;
         }
-        // What is replaced is left as it is: other connections hold it too, and are to find that out.
+        // What is replaced is left as it is: other connections hold it too, and are to find that
+        // out.
         self.view(worker, &view.service.id)
     }
 

@@ -210,6 +210,6 @@ fn reason(failure: &Failure) -> Reason {
     }
 }
 
-/// How long a request waits for a connection while there is another endpoint to ask: many times what a
-/// round trip and a handshake take, and a fraction of what a pod that is gone costs.
+/// How long a request waits for a connection while there is another endpoint to ask: many times
+/// what a round trip and a handshake take, and a fraction of what a pod that is gone costs.
 const PATIENCE: Duration = Duration::from_millis(300);

@@ -32,8 +32,8 @@ pub(super) async fn resolve(worker: &Rc<Worker>, original: SocketAddr) -> Target
         }
         Answer::Found(Resource::Destination(Destination::Workload)) => {
             worker.plane.discovery.touch(&key);
-            // There the pod's proxy answers itself, to Prometheus as to kubelet: nothing is redirected
-            // that would answer a handshake.
+            // There the pod's proxy answers itself, to Prometheus as to kubelet: nothing is
+            // redirected that would answer a handshake.
             if original.port() == ports::POD_ADMIN {
                 return Target::Elsewhere;
             }

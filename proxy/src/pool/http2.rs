@@ -69,8 +69,8 @@ impl Drop for Http2Lease {
 }
 
 impl Http2Pool {
-    /// A place on a connection, opening one if need be. Whoever loses patience leaves the attempt to
-    /// connect to those who come later.
+    /// A place on a connection, opening one if need be. Whoever loses patience leaves the attempt
+    /// to connect to those who come later.
     ///
     /// # Errors
     /// If no connection can be opened.

@@ -64,7 +64,8 @@ async fn load(to: SocketAddr, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) {
     }
 }
 
-/// Waits for `more` requests to succeed; fails if a client has stopped, which none does but by failing.
+/// Waits for `more` requests to succeed; fails if a client has stopped, which none does but by
+/// failing.
 async fn until_more(clients: &mut JoinSet<()>, count: &AtomicUsize, more: usize) {
     let enough = count.load(Ordering::Relaxed) + more;
     while count.load(Ordering::Relaxed) < enough {

@@ -18,7 +18,8 @@ use x509_parser::{
 /// Says whether a peer of this name is the one that is wanted.
 pub type Accept = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// Accepts peers whose chain leads to one of the anchors and whose URI name is the one that is wanted.
+/// Accepts peers whose chain leads to one of the anchors and whose URI name is the one that is
+/// wanted.
 #[derive(Clone)]
 pub struct PeerVerifier {
     anchors: Arc<Vec<TrustAnchor<'static>>>,

@@ -42,8 +42,8 @@ pub fn watch(client: &Client, tasks: &Tasks, readiness: &Readiness) -> Facts {
     facts
 }
 
-/// Feeds a store from a watch until the process stops. The end of the watch ends the process: facts that no
-/// longer change would gate the wrong pods.
+/// Feeds a store from a watch until the process stops. The end of the watch ends the process: facts
+/// that no longer change would gate the wrong pods.
 fn keep<K, S>(tasks: &Tasks, name: &'static str, writer: Writer<K>, stream: S)
 where
     K: Resource + Clone + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 //! What a pod says about its own proxy.
 //!
-//! A value that cannot be used refuses the pod: a setting that is dropped in silence would be found out in
-//! production.
+//! A value that cannot be used refuses the pod: a setting that is dropped in silence would be found
+//! out in production.
 
 use std::{fmt, str::FromStr};
 
@@ -54,8 +54,8 @@ impl PodSettings {
     }
 }
 
-/// The kubelet ends the pod's containers when its grace period is over: a drain that takes longer would only be
-/// cut off.
+/// The kubelet ends the pod's containers when its grace period is over: a drain that takes longer
+/// would only be cut off.
 fn longest_drain(pod: &Pod) -> u64 {
     let grace = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
     u64::try_from(grace.unwrap_or(DEFAULT_GRACE_SECONDS)).unwrap_or(0).saturating_sub(1)

@@ -1,4 +1,5 @@
-//! Builds a JSON Patch (RFC 6902) of `add` operations, in an order in which each path exists when it is used.
+//! Builds a JSON Patch (RFC 6902) of `add` operations, in an order in which each path exists when
+//! it is used.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ impl Builder {
 
     /// Adds `value` at `path`, replacing what is there.
     pub(super) fn value(&mut self, path: &str, value: &impl Serialize) {
-        // Both come from this crate: paths are literals with indices, and API types have a JSON form.
+        // Both come from this crate: paths are literals with indices, and API types have a JSON
+        // form.
         if let (Ok(path), Ok(value)) = (PointerBuf::parse(path), serde_json::to_value(value)) {
             self.0.push(PatchOperation::Add(AddOperation { path, value }));
         }

@@ -1,8 +1,9 @@
-//! Probes of the application, rewritten so that the kubelet asks the proxy and the proxy asks the application.
+//! Probes of the application, rewritten so that the kubelet asks the proxy and the proxy asks the
+//! application.
 //!
-//! The kubelet has no certificate of the mesh: under strict mTLS its HTTP, gRPC and TCP probes would be refused,
-//! and a TCP probe would only ever reach the proxy's own listener. `exec` probes, and probes of another host,
-//! stay as they are.
+//! The kubelet has no certificate of the mesh: under strict mTLS its HTTP, gRPC and TCP probes
+//! would be refused, and a TCP probe would only ever reach the proxy's own listener. `exec` probes,
+//! and probes of another host, stay as they are.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +107,8 @@ impl Probes {
         self.rewritten.iter().filter_map(task).collect()
     }
 
-    /// Points the kubelet at the proxy, where `added` init containers now stand before the pod's own.
+    /// Points the kubelet at the proxy, where `added` init containers now stand before the pod's
+    /// own.
     pub(super) fn rewrite(&self, patch: &mut Builder, added: usize) {
         for it in &self.rewritten {
             let container = match it.place {

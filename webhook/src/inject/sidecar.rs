@@ -1,4 +1,5 @@
-//! The two containers that a meshed pod gets: the redirection, and the proxy as a native sidecar (KEP-753).
+//! The two containers that a meshed pod gets: the redirection, and the proxy as a native sidecar
+//! (KEP-753).
 
 use api::{names, webhook_config::WebhookConfig};
 use k8s_openapi::{

@@ -26,8 +26,9 @@ pub(super) fn mounts() -> Vec<VolumeMount> {
     vec![mount(TRUST, "/var/run/serin/trust"), mount(TOKEN, "/var/run/serin/token")]
 }
 
-/// Not optional: the kubelet looks again at once for a volume that it cannot mount yet, and only once a minute for
-/// one that it may do without. The operator writes the bundle a moment after a namespace asks for proxies.
+/// Not optional: the kubelet looks again at once for a volume that it cannot mount yet, and only
+/// once a minute for one that it may do without. The operator writes the bundle a moment after a
+/// namespace asks for proxies.
 fn trust() -> Volume {
     let name = names::TRUST_CONFIG_MAP.to_owned();
     let config_map = ConfigMapVolumeSource { name, ..Default::default() };

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::Pod;
 /// Names of a pod's origin. Absent ones are empty.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Workload {
-    /// The Deployment (not its ReplicaSet), StatefulSet, DaemonSet, Job or CronJob that made the pod.
+    /// The Deployment (not its ReplicaSet), StatefulSet, DaemonSet, Job or CronJob that made the
+    /// pod.
     pub name: String,
     /// The label `app`, else `app.kubernetes.io/name`.
     pub app: String,

@@ -66,8 +66,8 @@ impl Certificate {
         Arc::new(config)
     }
 
-    /// Reads the files again every few seconds, as the kubelet swaps them when the Secret changes. Files that
-    /// cannot be used leave the old certificate in place.
+    /// Reads the files again every few seconds, as the kubelet swaps them when the Secret changes.
+    /// Files that cannot be used leave the old certificate in place.
     pub async fn keep_current(self, stop: CancellationToken) {
         loop {
             tokio::select! {

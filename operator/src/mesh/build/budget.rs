@@ -1,5 +1,5 @@
-//! Disruption budgets: a drain takes one replica at a time. A single replica gets none, or no node with it
-//! could ever be drained.
+//! Disruption budgets: a drain takes one replica at a time. A single replica gets none, or no node
+//! with it could ever be drained.
 
 use api::names;
 use k8s_openapi::{

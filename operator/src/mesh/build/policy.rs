@@ -1,8 +1,8 @@
-//! Admission policies: what must not come into being even while the webhook is away. The API server evaluates
-//! them itself, so there is no server of ours that could be down.
+//! Admission policies: what must not come into being even while the webhook is away. The API server
+//! evaluates them itself, so there is no server of ours that could be down.
 //!
-//! An error in evaluating one lets the object pass: were Serin's CRDs deleted before a policy that refers to
-//! them, refusing on error would stop every pod of the cluster.
+//! An error in evaluating one lets the object pass: were Serin's CRDs deleted before a policy that
+//! refers to them, refusing on error would stop every pod of the cluster.
 
 use api::names;
 use k8s_openapi::{
@@ -20,8 +20,8 @@ use super::{
 };
 use crate::mesh::valid::Valid;
 
-/// Refuses pods of a revision that its rollout does not trust and that lack the gate: they were made without
-/// the webhook.
+/// Refuses pods of a revision that its rollout does not trust and that lack the gate: they were
+/// made without the webhook.
 pub(super) fn rollout_gate(valid: &Valid) -> ValidatingAdmissionPolicy {
     let spec = ValidatingAdmissionPolicySpec {
         failure_policy: Some("Ignore".to_owned()),
@@ -86,8 +86,8 @@ pub(super) fn injection_required_binding(valid: &Valid) -> ValidatingAdmissionPo
     binding(valid, INJECTION_REQUIRED, None)
 }
 
-/// The rule of [`super::selector`]: only pods that the webhook would have been asked about are held to it. It is a
-/// variable because a match condition does not see the namespace.
+/// The rule of [`super::selector`]: only pods that the webhook would have been asked about are held
+/// to it. It is a variable because a match condition does not see the namespace.
 fn wants_proxy(valid: &Valid) -> String {
     let mut expression = format!("({SERIN_WANTS})");
     if valid.spec.injection.honour_istio_labels {

@@ -1,7 +1,7 @@
 //! Which pods are to have a proxy, as label selectors: each pod is meant by one of them at most.
 //!
-//! A pod's own label wins over its namespace's. The same rule stands as CEL in [`super::policy`], and as code in
-//! `crate::fleet::expected`, which counts the pods that slipped through.
+//! A pod's own label wins over its namespace's. The same rule stands as CEL in [`super::policy`],
+//! and as code in `crate::fleet::expected`, which counts the pods that slipped through.
 
 use api::names;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};

@@ -1,5 +1,5 @@
-//! What the API server asks the webhook about: pods that are to have a proxy, and our own and foreign kinds, on
-//! which it warns.
+//! What the API server asks the webhook about: pods that are to have a proxy, and our own and
+//! foreign kinds, on which it warns.
 
 use api::{mesh::FailurePolicy, names};
 use k8s_openapi::{

@@ -1,5 +1,5 @@
-//! Conditions, as kstatus reads them: `Ready`, and `Reconciling` and `Stalled` while something keeps it from being
-//! so.
+//! Conditions, as kstatus reads them: `Ready`, and `Reconciling` and `Stalled` while something
+//! keeps it from being so.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
