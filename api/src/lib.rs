@@ -47,4 +47,14 @@ mod tests {
         assert_eq!(mesh, mesh::MeshInstallationSpec::default());
         assert_eq!(mesh.namespace.0, names::SYSTEM_NAMESPACE);
     }
+
+    #[test]
+    fn the_samples_are_what_they_say_they_are() {
+        let mesh = include_str!("../../config/samples/mesh.yaml");
+        let mesh: mesh::MeshInstallation = serde_saphyr::from_str(mesh).unwrap();
+        assert_eq!(mesh.spec, mesh::MeshInstallationSpec::default());
+        let rollout = include_str!("../../config/samples/canaryrollout.yaml");
+        let rollout: canary::CanaryRollout = serde_saphyr::from_str(rollout).unwrap();
+        assert!(!rollout.spec.steps.is_empty());
+    }
 }
