@@ -28,7 +28,7 @@ fn all_kinds_of_workloads_live_in_the_mesh() {
                 shop.rolled_out(name).await?;
             }
             a_job_completes(&shop).await.context("a job")?;
-            a_pod_calls_itself(&shop).await.context("a pod that calls itself")?;
+            Box::pin(a_pod_calls_itself(&shop)).await.context("a pod that calls itself")?;
             an_opted_out_pod_is_left_alone(&shop).await.context("an opted-out pod")?;
             each_stateful_pod_answers_by_name(&shop).await.context("a StatefulSet")
         })
