@@ -1,6 +1,14 @@
 //! Outbound traffic to what has no proxy of its own.
 
-use std::{net::SocketAddr, task::Poll, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -22,8 +30,10 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    talk::{Application, Body, describe, empty, full, get, http1, http2, spawn, text, words},
-    world::{HEAD_LIMIT, Proxy, SERVICE, Setup, mesh, service},
+    talk::{
+        Application, Body, describe, empty, full, get, http1, http2, serve, spawn, text, words,
+    },
+    world::{HEAD_LIMIT, Pair, Proxy, SERVICE, Setup, mesh, service},
 };
 
 async fn before(application: &Application) -> Proxy {
@@ -353,4 +363,44 @@ async fn an_idle_connection_is_kept() {
     });
     assert!(timeout(2 * HEAD_LIMIT, closed).await.is_err());
     assert_eq!(client.send_request(get("/")).await.unwrap().status(), StatusCode::OK);
+}
+
+/// How many connections an application got for ten requests, one after the other, each with an
+/// answer in `frames` frames.
+async fn connections_for_ten_requests(mtls: bool, frames: usize) -> usize {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let application = Application::tcp(move |stream| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        serve(stream, Arc::new(move |_| async move { pieces(frames) }))
+    });
+    let application = application.await;
+    let (plain, pair);
+    let outbound = if mtls {
+        pair = Pair::start(application.address);
+        pair.client.outbound()
+    } else {
+        plain = before(&application).await;
+        plain.outbound()
+    };
+    let mut client = http1(outbound).await;
+    for _ in 0..10 {
+        let response = client.send_request(get("/")).await.unwrap();
+        assert_eq!(words(response).await, "piece".repeat(frames));
+    }
+    count.load(Ordering::Relaxed)
+}
+
+fn pieces(count: usize) -> http::Response<Body> {
+    let frames = (0..count).map(|_| Ok(Frame::data(Bytes::from_static(b"piece"))));
+    http::Response::new(StreamBody::new(futures::stream::iter(frames)).boxed())
+}
+
+#[tokio::test]
+async fn an_application_is_asked_again_on_the_connection_it_answered_on() {
+    for mtls in [false, true] {
+        for frames in [0, 1, 5] {
+            assert_eq!(connections_for_ten_requests(mtls, frames).await, 1, "{mtls} {frames}");
+        }
+    }
 }

@@ -66,7 +66,8 @@ impl Application {
     }
 }
 
-async fn serve<F, R>(stream: TcpStream, answer: Arc<F>)
+/// Answers the requests of one connection as `answer` says.
+pub(crate) async fn serve<F, R>(stream: TcpStream, answer: Arc<F>)
 where
     F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
     R: Future<Output = Response<Body>> + Send + 'static,
