@@ -7,6 +7,7 @@
 mod ca;
 mod fleet;
 mod mesh;
+mod metrics;
 mod rollout;
 mod session;
 mod settings;
@@ -30,6 +31,7 @@ use runtime::{
 use tokio::sync::watch;
 use tracing::info;
 
+use metrics::Gauges;
 use session::{Handle, Shared};
 use settings::Settings;
 use world::World;
@@ -65,6 +67,7 @@ async fn start(settings: Settings, tasks: &Tasks) -> anyhow::Result<()> {
 
     let client = cluster::client::connect().await?;
     let meter = Meter::registered(&mut metrics.registry());
+    let gauges = Gauges::registered(&mut metrics.registry());
     let (see, worlds) = watch::channel(World::default());
     let (namespace, stop) = (operator.namespace.clone(), tasks.token());
     let seeing = world::keep(client.clone(), namespace.clone(), meter, see, stop.clone());
@@ -87,6 +90,7 @@ async fn start(settings: Settings, tasks: &Tasks) -> anyhow::Result<()> {
         operator: Arc::new(operator),
         worlds,
         events: Events::new(client, names::OPERATOR, &pod),
+        gauges,
         about: k8s_openapi::api::core::v1::ObjectReference::default(),
     };
     tasks.spawn_critical("lead", Box::pin(session::lead(shared, held, stop)));

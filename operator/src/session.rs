@@ -15,6 +15,7 @@ use crate::{
     ca,
     fleet::{self, Fleet},
     mesh::{self, valid::Operator},
+    metrics::Gauges,
     rollout::{self, board::Board},
     world::{World, Worlds},
 };
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) operator: Arc<Operator>,
     pub(crate) worlds: Worlds,
     pub(crate) events: Events,
+    pub(crate) gauges: Gauges,
     /// The mesh that the session is for.
     pub(crate) about: ObjectReference,
 }
@@ -73,10 +75,12 @@ pub(crate) async fn lead(base: Shared, mut held: watch::Receiver<bool>, stop: Ca
         };
         let uid = about.uid.clone();
         info!(uid, "session begins");
+        base.gauges.act(true);
         let tasks = Tasks::new();
         start(&Shared { about, ..base.clone() }, &tasks);
         until_over(uid.as_deref(), &mut held, &mut worlds, &stop, &tasks).await;
         tasks.shutdown(END).await;
+        base.gauges.act(false);
         info!(uid, "session ended");
     }
 }

@@ -57,6 +57,7 @@ async fn run(
         let Some(status) = compose(&shared, &parts, before.as_deref()) else { return };
         if before.as_deref() != Some(&status) {
             announce(&shared, before.as_deref(), &status).await;
+            shared.gauges.show(&status);
             wanted.send_replace(Some(Arc::new(status)));
         }
         tokio::time::sleep(BREATH).await;

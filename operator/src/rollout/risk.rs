@@ -1,15 +1,17 @@
 //! What a person should know before a release, because a gate will make it so: conditions that
 //! warn. Pure.
 
+use std::time::Duration;
+
 use api::names;
+use cluster::watch::ObjectName;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
     observe::{Sight, Subject},
     plan,
 };
-use crate::world::{BudgetFacts, StrategyFacts};
-use cluster::watch::ObjectName;
+use crate::world::{BudgetFacts, PodFacts, StrategyFacts};
 
 /// A warning, as a condition that is there while it holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +34,7 @@ pub(super) fn foresee(sight: &Sight<'_>, subject: &Subject<'_>) -> Vec<Risk> {
         no_service(sight, subject),
         unready(sight, subject),
         unmeshed(subject),
+        stuck(sight, subject),
     ];
     found.into_iter().flatten().collect()
 }
@@ -194,6 +197,24 @@ fn unmeshed(subject: &Subject<'_>) -> Option<Risk> {
         ),
     })
 }
+
+/// Pods that cannot come to be: the release waits for them, and nothing else would say why.
+fn stuck(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
+    let refused = subject.sets.iter().find_map(|set| Some((set, set.failure.as_ref()?)));
+    if let Some((set, why)) = refused {
+        let message = format!("pods of {} cannot be made: {why}", set.revision);
+        return Some(Risk { type_: "PodsMissing", reason: "CreationRefused", message });
+    }
+    let long = |pod: &PodFacts| sight.now.since(pod.created) >= PATIENCE;
+    let mut waiting = subject.pods.iter().filter(|(_, pod)| !pod.leaving() && long(pod));
+    waiting.find_map(|(name, pod)| {
+        let message = format!("pod {name} cannot be scheduled: {}", pod.unschedulable.as_ref()?);
+        Some(Risk { type_: "PodsMissing", reason: "Unschedulable", message })
+    })
+}
+
+/// How long a pod may wait for a node before that is told.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests;

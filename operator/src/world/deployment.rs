@@ -25,14 +25,11 @@ pub(crate) struct DeploymentFacts {
     pub(crate) progress_deadline_seconds: Option<i32>,
     /// The labels that its pods get.
     pub(crate) pod_labels: BTreeMap<String, String>,
-    pub(crate) host_network: bool,
     pub(crate) template: TemplateFacts,
     pub(crate) generation: i64,
     pub(crate) observed_generation: i64,
     pub(crate) ready: u32,
     pub(crate) updated: u32,
-    /// The message of `Available=False`, if it is that.
-    pub(crate) unavailable: Option<String>,
 }
 
 /// How a Deployment replaces pods, with percentages resolved.
@@ -72,9 +69,6 @@ pub(super) fn keep(deployment: &Deployment) -> Option<DeploymentFacts> {
     let status = deployment.status.clone().unwrap_or_default();
     let count = |number: Option<i32>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
     let replicas = count(spec.replicas.or(Some(1)));
-    let conditions = status.conditions.iter().flatten();
-    let down = |type_: &str, status: &str| type_ == "Available" && status == "False";
-    let mut unavailable = conditions.filter(|c| down(&c.type_, &c.status));
     let pod_meta = spec.template.metadata.clone().unwrap_or_default();
     Some(DeploymentFacts {
         uid: meta.uid.clone()?,
@@ -83,13 +77,11 @@ pub(super) fn keep(deployment: &Deployment) -> Option<DeploymentFacts> {
         strategy: strategy(deployment, replicas),
         progress_deadline_seconds: spec.progress_deadline_seconds,
         pod_labels: pod_meta.labels.unwrap_or_default(),
-        host_network: spec.template.spec.as_ref()?.host_network.unwrap_or(false),
         template: TemplateFacts::of(&spec.template),
         generation: meta.generation.unwrap_or(0),
         observed_generation: status.observed_generation.unwrap_or(0),
         ready: count(status.ready_replicas),
         updated: count(status.updated_replicas),
-        unavailable: unavailable.next().map(|c| c.message.clone().unwrap_or_default()),
     })
 }
 

@@ -64,13 +64,11 @@ impl Small {
             strategy: StrategyFacts::RollingUpdate { max_surge: 1, max_unavailable: 0 },
             progress_deadline_seconds: Some(600),
             pod_labels: [("app".to_owned(), "cart".to_owned())].into(),
-            host_network: false,
             template: crate::world::template(template),
             generation: 1,
             observed_generation: 1,
             ready: 3,
             updated: 3,
-            unavailable: None,
         };
         change(&mut facts);
         put(&mut self.world.deployments, "shop", "cart", facts);

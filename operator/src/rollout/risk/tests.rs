@@ -71,3 +71,15 @@ async fn pods_without_a_proxy_are_told() {
     small.pod("a", "v1", |pod| pod.meshed = false);
     check(&small, &["TargetNotMeshed"]);
 }
+
+#[tokio::test]
+async fn a_pod_that_finds_no_node_is_told_after_a_while() {
+    let mut small = Small::new();
+    small.pod("d", "v1", |pod| {
+        pod.unschedulable = Some("0/2 nodes are available".to_owned());
+        pod.created = model::moment::Moment::from_millis(985_001);
+    });
+    check(&small, &[]);
+    small.pod("d", "v1", |pod| pod.unschedulable = Some("0/2 nodes are available".to_owned()));
+    check(&small, &["PodsMissing"]);
+}

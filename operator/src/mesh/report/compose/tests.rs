@@ -55,13 +55,11 @@ fn deployment(ready: u32) -> DeploymentFacts {
         strategy: StrategyFacts::Recreate,
         progress_deadline_seconds: None,
         pod_labels: BTreeMap::new(),
-        host_network: false,
         template: template("t"),
         generation: 1,
         observed_generation: 1,
         ready,
         updated: 2,
-        unavailable: None,
     }
 }
 
