@@ -47,7 +47,8 @@ where
     let service = service_fn(move |request| handler(request, Some(state.enter())));
     let mut builder = http1::Builder::new();
     builder
-        .half_close(true)
+        // A client that closes has given up, and so do we: whoever works for it is told.
+        .half_close(false)
         .header_read_timeout(None)
         .max_buf_size(LONGEST_HEAD as usize)
         .auto_date_header(false);

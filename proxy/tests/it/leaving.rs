@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     talk::{Application, full, get, http1, spawn, text, words},
-    world::{Authority, Proxy, Setup, endpoints, meshed, service, service_id},
+    world::{Authority, Pair, Proxy, Setup, endpoints, meshed, service, service_id},
 };
 
 /// Two servers of one service, and a client's proxy that knows both.
@@ -203,4 +203,33 @@ async fn a_pod_that_takes_connections_and_says_nothing_holds_no_request_up_for_l
         }
     };
     tokio::time::timeout(Duration::from_secs(3), requests).await.expect("no one waits");
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_leaves_nothing_behind_on_either_side() {
+    let (asked, mut heard) = tokio::sync::mpsc::channel(20);
+    let application = Application::http(move |_| {
+        let asked = asked.clone();
+        async move {
+            asked.send(()).await.unwrap();
+            std::future::pending().await
+        }
+    });
+    let application = application.await;
+    let pair = Pair::start(application.address);
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = http1(pair.client.outbound()).await;
+        clients.push(spawn(async move { client.send_request(get("/")).await.map(drop) }));
+        heard.recv().await.unwrap();
+    }
+    assert_eq!(pair.client.plane.drain.in_flight(), 20);
+    assert_eq!(pair.server.plane.drain.in_flight(), 20);
+    clients.iter().for_each(tokio::task::JoinHandle::abort);
+    for proxy in [&pair.client, &pair.server] {
+        proxy.plane.drain.begin(Instant::now() + Duration::from_secs(20));
+        assert_eq!(proxy.plane.drain.finished().await, 0);
+        let gone = ["response_flags=\"DC\"", "response_code=\"0\""];
+        assert_eq!(proxy.counted("istio_requests_total", &gone), 20.0);
+    }
 }

@@ -369,3 +369,36 @@ async fn the_status_port_of_a_meshed_pod_is_asked_in_plain_text_by_its_peers() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(&answers.await.unwrap(), b"GET");
 }
+
+#[tokio::test]
+async fn tls_of_the_applications_own_passes_through_a_permissive_pod() {
+    let application = Application::tcp(|mut stream| async move {
+        let mut bytes = [0; 11];
+        stream.read_exact(&mut bytes).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+    });
+    let application = application.await;
+    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
+    let mut client = TcpStream::connect(server.inbound()).await.unwrap();
+    // A record that begins like TLS and carries nothing of ours.
+    let record = [22, 3, 1, 0, 6, 2, 0, 0, 2, 0, 0];
+    client.write_all(&record).await.unwrap();
+    let mut echo = [0; 11];
+    client.read_exact(&mut echo).await.unwrap();
+    assert_eq!(echo, record);
+}
+
+#[tokio::test]
+async fn every_resumed_session_proves_its_client_again() {
+    let application = Application::mirror().await;
+    let pair = Pair::start(application.address);
+    for _ in 0..5 {
+        // An upgrade has a connection, and so a handshake, of its own.
+        let request = Request::get("/").header("host", "a").header("upgrade", "websocket");
+        let request = request.header("connection", "upgrade").body(empty()).unwrap();
+        let mut client = http1(pair.client.outbound()).await;
+        let words = words(client.send_request(request).await.unwrap()).await;
+        assert!(words.contains(&format!("URI={}", id("frontend"))), "{words}");
+    }
+}

@@ -404,3 +404,29 @@ async fn an_application_is_asked_again_on_the_connection_it_answered_on() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_caller_of_grpc_is_answered_in_its_own_words() {
+    let proxy = Proxy::start(Setup::new("frontend").with(service(Vec::new())));
+    let request = Request::post("http://catalogue/call").header("content-type", "application/grpc");
+    let request = request.body(empty()).unwrap();
+    let response = http2(proxy.outbound()).await.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["grpc-status"], "14");
+}
+
+#[tokio::test]
+async fn several_workers_serve_as_one() {
+    let application = Application::mirror().await;
+    let endpoints = vec![Endpoint::plain(application.address)];
+    let setup = Setup { workers: 3, ..Setup::new("frontend").with(service(endpoints)) };
+    let proxy = Proxy::start(setup);
+    let mut clients = Vec::new();
+    for _ in 0..30 {
+        clients.push(http1(proxy.outbound()).await);
+    }
+    for client in &mut clients {
+        words(client.send_request(get("/")).await.unwrap()).await;
+    }
+    assert_eq!(proxy.counted("istio_requests_total", &["response_code=\"200\""]), 30.0);
+}
