@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
 };
@@ -150,12 +150,9 @@ impl Reader {
                 Some(_) | None => None,
             });
         }
-        let frame = match ready!(Pin::new(&mut state.incoming).poll_frame(context)) {
-            Some(frame) => frame?,
-            None => {
-                state.ended = true;
-                return Poll::Ready(None);
-            }
+        let Some(frame) = ready!(poll_telling(&mut state.incoming, context)?) else {
+            state.ended = true;
+            return Poll::Ready(None);
         };
         if let Some(data) = frame.data_ref() {
             self.source.bytes.set(self.source.bytes.get() + data.len() as u64);
@@ -219,7 +216,7 @@ impl ResponseBody {
 
 impl Streamed {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        match ready!(pin!(&mut self.incoming).poll_frame(context)) {
+        match ready!(poll_telling(&mut self.incoming, context)) {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.exchange.add_response_bytes(data.len());
@@ -286,6 +283,21 @@ impl Body for ResponseBody {
             Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(text)) => SizeHint::with_exact(text.len() as u64),
             Self::Streamed(streamed) => streamed.incoming.size_hint(),
+        }
+    }
+}
+
+/// The next frame that says something. HTTP/2 ends most bodies with an empty DATA frame, and passed on before the
+/// end is known it would be one more that ends nothing: servers close a connection after a hundred of those.
+fn poll_telling(
+    incoming: &mut Incoming,
+    context: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    loop {
+        let frame = ready!(Pin::new(&mut *incoming).poll_frame(context));
+        let says_nothing = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(Bytes::is_empty);
+        if !matches!(&frame, Some(Ok(frame)) if says_nothing(frame)) {
+            return Poll::Ready(frame);
         }
     }
 }

@@ -105,6 +105,26 @@ async fn requests_of_http2_stay_http2_with_their_trailers() {
 }
 
 #[tokio::test]
+async fn a_connection_of_http2_carries_any_number_of_streamed_bodies() {
+    let application = Application::http(|request| async move {
+        let sent = request.into_body().collect().await.unwrap().to_bytes();
+        http::Response::new(StreamBody::new(futures::stream::iter([Ok(Frame::data(sent))])).boxed())
+    });
+    let application = application.await;
+    let proxy = before(&application).await;
+    let mut client = http2(proxy.outbound()).await;
+    // A server that counts empty frames closes the connection after a hundred.
+    for number in 0..250 {
+        let frames = [Ok(Frame::data(Bytes::from_static(b"hello")))];
+        let body: Body = StreamBody::new(futures::stream::iter(frames)).boxed();
+        let request = Request::post("http://catalogue/").body(body).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "request {number}");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+    }
+}
+
+#[tokio::test]
 async fn bytes_pass_and_each_way_ends_on_its_own() {
     let application = Application::tcp(|mut stream| async move {
         let mut question = Vec::new();
