@@ -7,6 +7,7 @@
 //! Without a cluster the tests fail with a sentence: `cargo xtask e2e` brings one up.
 
 pub mod app;
+pub mod demo;
 pub mod eventually;
 pub mod freeze;
 pub mod kubectl;

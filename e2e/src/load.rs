@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use testkit::{client::http::Got, load::Stats};
 
-use crate::{Namespace, app, eventually};
+use crate::{Namespace, app, eventually, kubectl::exec};
 
 /// Load from one pod of a namespace.
 #[derive(Clone, Debug)]
 pub struct Load {
     namespace: Namespace,
     target: String,
+    container: String,
 }
 
 impl Load {
@@ -22,7 +23,7 @@ impl Load {
     pub async fn start(namespace: &Namespace, name: &str, url: &str, rate: u32) -> Result<Self> {
         namespace.apply(&app::load(name, url, rate, &[])).await?;
         namespace.rolled_out(name).await?;
-        let load = Self { namespace: namespace.clone(), target: format!("deploy/{name}") };
+        let load = Self::running(namespace, &format!("deploy/{name}"), "app");
         eventually("the first good answers", Duration::from_secs(90), || async {
             let stats = load.stats().await?;
             ensure!(stats.ok > 10, "{} good answers", stats.ok);
@@ -31,6 +32,13 @@ impl Load {
         .await?;
         load.reset().await?;
         Ok(load)
+    }
+
+    /// Load that somebody else started, in a container of `target`.
+    #[must_use]
+    pub fn running(namespace: &Namespace, target: &str, container: &str) -> Self {
+        let (target, container) = (target.to_owned(), container.to_owned());
+        Self { namespace: namespace.clone(), target, container }
     }
 
     /// What was counted since the last reset.
@@ -65,7 +73,8 @@ impl Load {
     async fn ask(&self, method: &str, path: &str) -> Result<String> {
         let (url, method) =
             (format!("--url=http://127.0.0.1:9000{path}"), format!("--method={method}"));
-        let text = self.namespace.testkit(&self.target, &["http-client", &url, &method]).await?;
+        let command = ["testkit", "http-client", &url, &method];
+        let text = exec(&self.namespace.name, &self.target, &self.container, &command).await?;
         match serde_json::from_str(&text)
             .with_context(|| format!("the load generator says {text}"))?
         {

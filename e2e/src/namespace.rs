@@ -50,6 +50,12 @@ where
 }
 
 impl Namespace {
+    /// A namespace that is there already, and stays.
+    #[must_use]
+    pub fn existing(world: &World, name: &str) -> Self {
+        Self { name: name.to_owned(), world: world.clone() }
+    }
+
     /// The cluster that it is in.
     #[must_use]
     pub const fn world(&self) -> &World {
