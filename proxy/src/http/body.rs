@@ -287,8 +287,9 @@ impl Body for ResponseBody {
     }
 }
 
-/// The next frame that says something. HTTP/2 ends most bodies with an empty DATA frame, and passed on before the
-/// end is known it would be one more that ends nothing: servers close a connection after a hundred of those.
+/// The next frame that says something. HTTP/2 ends most bodies with an empty DATA frame, and passed
+/// on before the end is known it would be one more that ends nothing: servers close a connection
+/// after a hundred of those.
 fn poll_telling(
     incoming: &mut Incoming,
     context: &mut Context<'_>,
