@@ -10,6 +10,10 @@ mod s02_mutual_tls;
 #[cfg(test)]
 mod s03_metrics;
 #[cfg(test)]
+mod s04_good_release;
+#[cfg(test)]
+mod s05_bad_release;
+#[cfg(test)]
 mod s07_turnover;
 #[cfg(test)]
 mod s08_truth;
