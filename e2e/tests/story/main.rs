@@ -14,6 +14,8 @@ mod s04_good_release;
 #[cfg(test)]
 mod s05_bad_release;
 #[cfg(test)]
+mod s06_outage;
+#[cfg(test)]
 mod s07_turnover;
 #[cfg(test)]
 mod s08_truth;
@@ -21,3 +23,7 @@ mod s08_truth;
 mod s09_protocols;
 #[cfg(test)]
 mod s09_workloads;
+#[cfg(test)]
+mod s10_bad_input;
+#[cfg(test)]
+mod s10_gates;

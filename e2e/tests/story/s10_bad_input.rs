@@ -1,0 +1,149 @@
+//! What is wrong is refused where it is written, or named where one looks.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    Namespace,
+    app::{self, Server},
+    eventually,
+    kubectl::{apply, kubectl},
+    mesh,
+    namespace::{Injection, within},
+    rollout,
+    world::run,
+};
+
+#[test]
+fn malformed_objects_are_refused_in_a_sentence() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "malformed", Injection::On, |shop| async move {
+            let falling = "steps: [{weight: 50}, {weight: 20}]";
+            for (spec, sentence) in [
+                (falling, "each step's weight must be higher than the one before"),
+                ("steps: [{weight: 101}]", "less than or equal to 100"),
+                ("steps: []", "at least 1 items"),
+                ("slo: {maxErrorRatio: 1.5}", "less than or equal to 1"),
+                ("steps: [{weight: 5, hold: soon}]", "spec.steps[0].hold"),
+            ] {
+                let refused = shop.apply(&rollout::manifest("server", spec)).await;
+                says(refused, sentence)?;
+            }
+            let mesh = |name: &str, spec: &str| {
+                format!(
+                    "apiVersion: serin.dev/v1alpha1\nkind: MeshInstallation\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+                )
+            };
+            for (name, spec, sentence) in [
+                ("second", "{}", "a cluster has one mesh"),
+                ("default", "{trustDomain: other.example}", "spec.trustDomain cannot be changed"),
+                ("default", "{namespace: elsewhere}", "spec.namespace cannot be changed"),
+                ("default", "{mtls: {mode: Sometimes}}", "Unsupported value"),
+                ("default", "{controlPlane: {replicas: 0}}", "greater than or equal to 1"),
+            ] {
+                says(apply(&mesh(name, spec)).await, sentence)?;
+            }
+            Ok(())
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_rollout_that_cannot_work_says_so_in_its_conditions() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "unfit", Injection::On, |shop| async move {
+            shop.apply(&rollout::manifest("nowhere", STEPS)).await?;
+            names(&shop, "nowhere", "does not exist").await?;
+            // A Deployment that no service leads to has nobody to divide requests of.
+            let lonely = Server::new("lonely").manifest();
+            let lonely = lonely
+                .replace("selector: {app: lonely}\n  ports", "selector: {app: nobody}\n  ports");
+            shop.apply(&lonely).await?;
+            shop.apply(&rollout::manifest("lonely", STEPS)).await?;
+            names(&shop, "lonely", "no service leads").await
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_namespace_that_forbids_the_init_container_is_named_at_admission() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "forbidden", Injection::On, |shop| async move {
+            let enforce = "pod-security.kubernetes.io/enforce=baseline";
+            kubectl(["label", "namespace", &shop.name, enforce]).await?;
+            shop.apply(&app::shell("client")).await?;
+            eventually(
+                "the refusal names the namespace's level",
+                Duration::from_secs(20),
+                || async {
+                    let events =
+                        ["get", "events", "-n", &shop.name, "-o", "jsonpath={.items[*].message}"];
+                    let said = kubectl(events).await?;
+                    ensure!(said.contains("NET_ADMIN") && said.contains("baseline"), "{said}");
+                    Ok(())
+                },
+            )
+            .await
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_review_that_is_garbage_is_answered_with_400_and_harms_nothing() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "garbage", Injection::On, |shop| async move {
+            // Through the API server, which reaches services of the cluster by their names.
+            let path =
+                "/api/v1/namespaces/serin-system/services/https:serin-webhook:443/proxy/inject";
+            for garbage in ["{", "{}", "[1,2,3]", "\u{0}\u{1}\u{2}"] {
+                let file = tempfile(garbage)?;
+                let posted = kubectl(["create", "--raw", path, "-f", &file]).await;
+                says(posted, "400").or_else(|other| {
+                    // kubectl prints the body of an answer in place of its status.
+                    let text = format!("{other:#}");
+                    ensure!(
+                        text.contains("AdmissionReview") || text.contains("BadRequest"),
+                        "{text}"
+                    );
+                    Ok(())
+                })?;
+            }
+            shop.apply(&Server::new("server").manifest()).await?;
+            shop.rolled_out("server").await
+        })
+        .await
+    });
+}
+
+fn tempfile(text: &str) -> Result<String> {
+    let path = std::env::temp_dir().join("serin-e2e-garbage.json");
+    std::fs::write(&path, text)?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+fn says(refused: Result<String>, sentence: &str) -> Result<()> {
+    let error = refused.err().with_context(|| format!("accepted; expected: {sentence}"))?;
+    let text = format!("{error:#}");
+    ensure!(text.contains(sentence), "refused, but not with {sentence:?}: {text}");
+    Ok(())
+}
+
+/// Waits until a condition of a rollout says what is wrong.
+async fn names(shop: &Namespace, rollout: &str, what: &str) -> Result<()> {
+    eventually("a condition says what is wrong", Duration::from_secs(20), || async {
+        let conditions = shop.rollout(rollout).await?.conditions;
+        let named = conditions.iter().any(|it| it.message.contains(what));
+        ensure!(named, "{conditions:?}");
+        Ok(())
+    })
+    .await
+}
+
+const STEPS: &str = "steps: [{weight: 10}]";
