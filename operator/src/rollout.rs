@@ -112,7 +112,7 @@ fn start_with(
     let (writes, written) = watch::channel(None);
     let (shut, to_open) = watch::channel(gates::Shut::new());
     let (happened, mut happenings) = mpsc::channel::<Happening>(EVENTS);
-    let Rollouts { shared, fleets, board, forget: _ } = rollouts.clone();
+    let Rollouts { shared, fleets, board, forget } = rollouts.clone();
     let subject = Subject::of(object, "serin-rollout");
     let writer = keep_status(shared.client(), subject, want, writes, stop.clone());
     let opener =
@@ -132,6 +132,7 @@ fn start_with(
         wanted,
         written,
         shut,
+        forget,
         happened,
         rollout: Runner::recall(object),
         posted: None,

@@ -105,6 +105,13 @@ impl Fleet {
         self.rows.retain(|rollout, _| keep(rollout));
     }
 
+    /// Forgets what was counted of a rollout for targets that nobody judges by any more.
+    pub(crate) fn retain_targets(&mut self, rollout: &RolloutId, keep: impl Fn(&Target) -> bool) {
+        if let Some(rows) = self.rows.get_mut(rollout) {
+            rows.retain(keep);
+        }
+    }
+
     fn hear(&mut self, replica: &Arc<str>, message: FromReplica, now: Instant) {
         let Some(known) = self.replicas.get_mut(replica) else { return };
         match message {

@@ -26,6 +26,7 @@ pub(super) struct Sight<'a> {
     pub(super) world: &'a World,
     pub(super) fleet: &'a Fleet,
     pub(super) rollout: &'a CanaryRollout,
+    pub(super) live: &'a Live,
     pub(super) id: &'a RolloutId,
     /// The mesh's own namespace.
     pub(super) own: &'a str,
@@ -212,20 +213,20 @@ impl<'a> Sight<'a> {
         if replicas.is_empty() || !self.fleet.is_synced(replicas.keys().map(|uid| &**uid)) {
             return None;
         }
-        let live = Live::of(self.world, self.now).proxies;
-        let held =
-            live.into_iter().filter_map(|(uid, name)| match self.fleet.proxy(&uid, self.instant) {
-                Some(proxy) => Some((name, Fleet::acked(&proxy, self.id)?)),
-                None => Some((name, 0)),
-            });
+        let held = self.live.proxies.iter().filter_map(|(uid, name)| {
+            let acked = match self.fleet.proxy(uid, self.instant) {
+                Some(proxy) => Fleet::acked(&proxy, self.id)?,
+                None => 0,
+            };
+            Some((Arc::clone(name), acked))
+        });
         Some(Census::of(held))
     }
 
     /// Whether counts arrive: from one proxy at least that calls the services, or it is certain
     /// that there is none. One that is silent must not hide what the others see.
     fn is_counted(&self) -> bool {
-        let live = Live::of(self.world, self.now).proxies;
-        let heard = live.keys().filter_map(|uid| self.fleet.proxy(uid, self.instant));
+        let heard = self.live.proxies.keys().filter_map(|uid| self.fleet.proxy(uid, self.instant));
         let calling = heard.filter(|proxy| Fleet::acked(proxy, self.id).is_some());
         let silences: Vec<bool> = calling.map(|proxy| proxy.silent < SILENCE).collect();
         if silences.is_empty() { self.proxies().is_some() } else { silences.contains(&true) }

@@ -9,7 +9,9 @@ use kube::Resource as _;
 use model::{
     decision::{DecidedSplit, Decision, RolloutId},
     moment::Moment,
-    rollout::{Gates, Hold, Persisted, Rollout, Standing, Transition},
+    revision::Revision,
+    rollout::{Event, Gates, Hold, Persisted, Rollout, Standing, Transition},
+    rows::Target,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -26,7 +28,7 @@ use super::{
     status::Facts,
 };
 use crate::{
-    fleet::Fleets,
+    fleet::{Fleet, Fleets, live::Live},
     session::Shared,
     world::{Gate, World, Worlds},
 };
@@ -41,6 +43,8 @@ pub(super) struct Runner {
     pub(super) wanted: watch::Sender<Option<Arc<CanaryRolloutStatus>>>,
     pub(super) written: Written<CanaryRolloutStatus>,
     pub(super) shut: watch::Sender<Shut>,
+    /// To forget counts that nobody judges by any more.
+    pub(super) forget: watch::Sender<Fleet>,
     /// What happened, to be published while the rollout goes on.
     pub(super) happened: mpsc::Sender<Happening>,
     /// Where the rollout stands.
@@ -75,18 +79,18 @@ impl Runner {
     pub(super) async fn run(mut self) {
         let (mut worlds, mut fleets) = (self.shared.worlds.clone(), self.fleets.clone());
         loop {
-            let pause = loop {
+            let (pace, pause) = loop {
                 worlds.mark_unchanged();
                 fleets.mark_unchanged();
                 let Some(turned) = self.turn() else { return };
-                let transition = turned.hold.transition.clone();
-                let pause = self.pause(&turned.hold);
+                let again = turned.hold.transition.is_some();
+                let (pace, pause) = (pace(turned.hold.standing), self.pause(&turned.hold));
                 self.act(turned);
-                if transition.is_none() {
-                    break pause;
+                if !again {
+                    break (pace, pause);
                 }
             };
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(pace).await;
             self.wait(pause, &mut worlds, &mut fleets).await;
         }
     }
@@ -95,13 +99,15 @@ impl Runner {
     fn turn(&mut self) -> Option<Turned> {
         let (world, fleet) = (self.shared.worlds.borrow(), self.fleets.borrow());
         let object = find(&world, &self.id, &self.about)?;
+        let now = Moment::from_millis(self.shared.clock.unix_millis());
         let sight = Sight {
             world: &world,
             fleet: &fleet,
             rollout: object,
+            live: &Live::of(&world, now),
             id: &self.id,
             own: &self.shared.operator.namespace,
-            now: Moment::from_millis(self.shared.clock.unix_millis()),
+            now,
             instant: Instant::now(),
         };
         let subject = sight.subject();
@@ -149,6 +155,9 @@ impl Runner {
             changed
         });
         if let Some(transition) = hold.transition {
+            if matches!(transition.event, Event::ReleaseStarted | Event::ReleaseSuperseded) {
+                self.forget_former(hold.canary.as_ref());
+            }
             self.announce(transition);
         }
     }
@@ -159,6 +168,17 @@ impl Runner {
             self.board.post(decision.clone());
             self.posted = Some(decision);
         }
+    }
+
+    /// A proxy that lives through many releases reports on each of them for ever.
+    fn forget_former(&self, canary: Option<&Revision>) {
+        self.forget.send_if_modified(|fleet| {
+            fleet.retain_targets(&self.id, |target| match target {
+                Target::Base => true,
+                Target::Revision(revision) => Some(revision) == canary,
+            });
+            false
+        });
     }
 
     fn announce(&self, transition: Transition) {
@@ -183,7 +203,7 @@ impl Runner {
     fn pause(&self, hold: &Hold) -> Duration {
         let now = Moment::from_millis(self.shared.clock.unix_millis());
         let due = hold.again_at.map(|at| at.since(now));
-        let most = if is_active(hold.standing) { TICK } else { LOOK };
+        let most = if pace(hold.standing) == BREATH { TICK } else { LOOK };
         due.map_or(most, |due| due.clamp(BREATH, most))
     }
 
@@ -238,7 +258,8 @@ fn without_counts(mut kept: Persisted) -> Persisted {
     kept
 }
 
-const fn is_active(standing: Standing) -> bool {
+/// How long to rest between two looks.
+fn pace(standing: Standing) -> Duration {
     match standing {
         Standing::Progressing
         | Standing::Paused
@@ -247,8 +268,8 @@ const fn is_active(standing: Standing) -> bool {
         | Standing::Failed
         | Standing::Aborted
         | Standing::Halted
-        | Standing::Reverting => true,
-        Standing::Idle | Standing::Completed => false,
+        | Standing::Reverting => BREATH,
+        Standing::Idle | Standing::Completed => EASE,
     }
 }
 
@@ -256,5 +277,7 @@ const fn is_active(standing: Standing) -> bool {
 const TICK: Duration = Duration::from_millis(100);
 /// The same while nothing is.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two looks at least.
+/// Between two looks at least, while a release is under way.
 const BREATH: Duration = Duration::from_millis(20);
+/// The same while nothing is: proxies report at all times.
+const EASE: Duration = Duration::from_millis(250);

@@ -121,13 +121,15 @@ impl Small {
     }
 
     pub(in crate::rollout) fn look<T>(&self, ask: impl FnOnce(&Sight<'_>) -> T) -> T {
+        let now = Moment::from_millis(1_000_000);
         ask(&Sight {
             world: &self.world,
+            live: &Live::of(&self.world, now),
             fleet: &self.fleet,
             rollout: &self.rollout,
             id: &self.id,
             own: "serin-system",
-            now: Moment::from_millis(1_000_000),
+            now,
             instant: Instant::now(),
         })
     }
