@@ -27,3 +27,7 @@ mod s09_workloads;
 mod s10_bad_input;
 #[cfg(test)]
 mod s10_gates;
+#[cfg(test)]
+mod s12_rotation;
+#[cfg(test)]
+mod s13_routes;
