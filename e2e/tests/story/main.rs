@@ -31,3 +31,5 @@ mod s10_gates;
 mod s12_rotation;
 #[cfg(test)]
 mod s13_routes;
+#[cfg(test)]
+mod s99_uninstall;
