@@ -56,6 +56,6 @@ fn document(workspace: &Workspace) -> Result<()> {
     command::run(
         cargo(workspace)
             .args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links"),
     )
 }

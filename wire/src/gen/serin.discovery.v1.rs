@@ -171,7 +171,7 @@ pub struct Leaf {
 /// Cumulative since `Hello.epoch`; counts attempts at the client side.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Row {
-    /// <namespace>/<name>
+    /// `<namespace>/<name>`
     #[prost(string, tag = "1")]
     pub rollout: ::prost::alloc::string::String,
     /// empty: any revision that is not the canary
@@ -285,7 +285,7 @@ pub struct Backend {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Split {
-    /// <namespace>/<name>
+    /// `<namespace>/<name>`
     #[prost(string, tag = "1")]
     pub rollout: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
@@ -475,7 +475,7 @@ pub struct ToReplica {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Decision {
-    /// <namespace>/<name>
+    /// `<namespace>/<name>`
     #[prost(string, tag = "1")]
     pub rollout: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
