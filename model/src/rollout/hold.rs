@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Decided, Phase, Plan, Reason, Rollout, Run, Seen, Stage, Target, Trust, Waiting,
+    Decided, Phase, Plan, Reason, Rollout, Run, Seen, Stage, Target, Trust, Unfit, Waiting,
     guard::{Capacity, FLAP},
     reason::Transition,
 };
@@ -130,7 +130,12 @@ impl Rollout {
     }
 
     fn gates(&self, seen: &Seen) -> Gates {
-        let Target::Present(_) = seen.target else { return Gates::All };
+        match seen.target {
+            Target::Present(_) => {}
+            // The older rollout holds them, and only it may let them go.
+            Target::Unfit(Unfit::SharedTarget) => return Gates::Only(BTreeSet::new()),
+            Target::Missing | Target::Unfit(_) => return Gates::All,
+        }
         if self.trust.revisions.is_empty() {
             return Gates::All;
         }

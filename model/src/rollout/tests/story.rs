@@ -1,5 +1,7 @@
 //! Releases told turn by turn.
 
+use std::collections::BTreeSet;
+
 use std::time::Duration;
 
 use super::world::{
@@ -590,6 +592,16 @@ fn a_workload_that_is_gone_or_unfit_is_not_held() {
         let (_, again) = rollout.next(&story.plan, &seen);
         assert_eq!((again.transition, again.decided), (None, hold.decided));
     }
+}
+
+#[test]
+fn a_second_rollout_of_a_target_opens_none_of_the_gates_that_the_first_one_holds() {
+    let story = Story::on_trial(plan());
+    let mut seen = story.world.see("v2");
+    seen.target = Target::Unfit(Unfit::SharedTarget);
+    let (_, hold) = Rollout::default().next(&story.plan, &seen);
+    assert_eq!(hold.gates, Gates::Only(BTreeSet::new()));
+    assert_eq!(hold.decided.split, None);
 }
 
 #[test]
