@@ -5,7 +5,7 @@
 use api::{canary::CanaryRollout, mesh::MeshInstallation};
 use kube::core::{
     DynamicObject,
-    admission::{AdmissionResponse, AdmissionReview},
+    admission::{AdmissionRequest, AdmissionResponse, AdmissionReview},
 };
 
 use crate::review::{self, Error};
@@ -27,9 +27,18 @@ pub fn answer(body: &[u8]) -> Result<AdmissionReview<DynamicObject>, Error> {
             let warnings = request.object.as_ref().map(rollout_warnings).unwrap_or_default();
             warn(AdmissionResponse::from(&request), warnings)
         }
-        _ => AdmissionResponse::from(&review::read::<k8s_openapi::api::core::v1::Pod>(body)?),
+        // Of other kinds there is nothing to say here.
+        _ => allow(body)?,
     };
     Ok(response.into_review())
+}
+
+/// Whatever the object is: it need not even parse as one of ours.
+fn allow(body: &[u8]) -> Result<AdmissionResponse, Error> {
+    let review: AdmissionReview<DynamicObject> = serde_json::from_slice(body)?;
+    let request: AdmissionRequest<DynamicObject> =
+        review.try_into().map_err(|_none| Error::NoRequest)?;
+    Ok(AdmissionResponse::from(&request))
 }
 
 fn warn(mut response: AdmissionResponse, warnings: Vec<String>) -> AdmissionResponse {
@@ -80,4 +89,34 @@ struct Kind {
 #[derive(serde::Deserialize)]
 struct Request {
     kind: kube::core::GroupVersionKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_kind_that_there_is_nothing_to_say_of_is_allowed() {
+        let kind =
+            json!({ "group": "gateway.networking.k8s.io", "version": "v1", "kind": "HTTPRoute" });
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "705ab4f5", "kind": kind, "name": "r", "namespace": "shop",
+                "resource": { "group": "gateway.networking.k8s.io", "version": "v1", "resource": "httproutes" },
+                "operation": "CREATE", "userInfo": {}, "dryRun": false, "oldObject": null,
+                "object": {
+                    "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+                    "metadata": { "name": "r" }, "spec": {},
+                },
+            },
+        });
+        let answer = answer(review.to_string().as_bytes()).unwrap();
+        let response = answer.response.unwrap();
+        assert!(response.allowed);
+        assert_eq!(response.uid, "705ab4f5");
+    }
 }
