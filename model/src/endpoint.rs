@@ -19,7 +19,7 @@ pub struct Endpoints {
 pub struct Endpoint {
     /// The pod's address and target port.
     pub address: SocketAddr,
-    /// The pod's identity if it has a proxy; nothing means plain text.
+    /// The pod's identity if it has a proxy that takes this port; nothing means plain text.
     pub identity: Option<SpiffeId>,
     /// The pod-template-hash (or its like) that the pod was made from.
     pub revision: Option<Revision>,

@@ -2,7 +2,7 @@
 //!
 //! Only labels: nothing here decides who may talk to whom. A peer's certificate does that.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use crate::{identity::SpiffeId, revision::Revision};
 
@@ -33,8 +33,19 @@ pub struct Workload {
     pub service_account: Arc<str>,
     /// The pod's identity if it has a proxy.
     pub identity: Option<SpiffeId>,
+    /// Ports at which connections meet the application itself and not the pod's proxy: there the
+    /// pod is spoken to in plain text, whatever its identity.
+    pub plain_ports: BTreeSet<u16>,
     /// The node it runs on.
     pub node: Arc<str>,
     /// The node's topology zone; empty if unknown.
     pub zone: Arc<str>,
+}
+
+impl Workload {
+    /// The identity that a connection to `port` is answered with; nothing means plain text.
+    #[must_use]
+    pub fn identity_at(&self, port: u16) -> Option<&SpiffeId> {
+        self.identity.as_ref().filter(|_| !self.plain_ports.contains(&port))
+    }
 }

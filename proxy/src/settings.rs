@@ -143,6 +143,8 @@ fn workload(
         revision,
         service_account: id.service_account().into(),
         identity: Some(id.clone()),
+        // Of itself a proxy is told in another way.
+        plain_ports: std::collections::BTreeSet::new(),
         node,
         zone: "".into(),
     })

@@ -144,7 +144,7 @@ fn gated<'a>(
 fn describe(world: &World, name: &ObjectName, pod: &Pod, address: SocketAddr) -> Endpoint {
     Endpoint {
         address,
-        identity: workload::identity(world, name, pod),
+        identity: workload::identity_at(world, name, pod, address.port()),
         revision: workload::revision(pod),
         readiness: Readiness::Ready,
         zone: workload::zone(world, pod),

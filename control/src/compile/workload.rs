@@ -30,6 +30,7 @@ pub fn workload(world: &World, address: IpAddr) -> Option<Workload> {
         revision: revision(pod),
         service_account: Arc::clone(&pod.service_account),
         identity: identity(world, name, pod),
+        plain_ports: pod.plain_ports.clone(),
         node: Arc::clone(&pod.node),
         zone: zone(world, pod),
     })
@@ -40,6 +41,12 @@ pub fn workload(world: &World, address: IpAddr) -> Option<Workload> {
 pub fn identity(world: &World, name: &ObjectName, pod: &Pod) -> Option<SpiffeId> {
     let domain = world.installation.as_ref().filter(|_| pod.meshed)?.trust_domain.clone();
     SpiffeId::new(domain, &name.namespace, &pod.service_account).ok()
+}
+
+/// The identity that connections to `port` of the pod are answered with, if they meet its proxy.
+#[must_use]
+pub fn identity_at(world: &World, name: &ObjectName, pod: &Pod, port: u16) -> Option<SpiffeId> {
+    identity(world, name, pod).filter(|_| !pod.plain_ports.contains(&port))
 }
 
 /// The version of its workload that the pod is of.

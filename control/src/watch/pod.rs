@@ -1,6 +1,10 @@
 //! What is kept of a pod.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use api::names;
 use k8s_openapi::{
@@ -35,6 +39,8 @@ pub struct Pod {
     pub gate: Option<Gate>,
     /// Whether it has a proxy.
     pub meshed: bool,
+    /// Ports at which connections from elsewhere do not meet the proxy; none if it has none.
+    pub plain_ports: BTreeSet<u16>,
 }
 
 /// What made a pod.
@@ -76,6 +82,7 @@ impl Pod {
             return None;
         }
         let host_network = spec.host_network.unwrap_or_default();
+        let meshed = !host_network && is_meshed(meta, spec);
         Some(Self {
             uid: meta.uid.as_deref()?.into(),
             created: meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
@@ -88,7 +95,8 @@ impl Pod {
             containers_ready: containers_ready(status),
             deleting: meta.deletion_timestamp.is_some(),
             gate: gate(spec, status),
-            meshed: !host_network && is_meshed(meta, spec),
+            meshed,
+            plain_ports: if meshed { plain_ports(spec) } else { BTreeSet::new() },
         })
     }
 
@@ -162,6 +170,28 @@ fn is_meshed(meta: &ObjectMeta, spec: &PodSpec) -> bool {
     labelled && containers.any(|container| container.name == names::PROXY_CONTAINER)
 }
 
+/// What the pod's redirection was told to leave alone. The annotation that asks for it can be
+/// edited when the pod is long running, and what is redirected then would be spoken to in plain
+/// text; the arguments of a container never change.
+fn plain_ports(spec: &PodSpec) -> BTreeSet<u16> {
+    let mut inits = spec.init_containers.iter().flatten();
+    let redirect = inits.find(|container| container.name == names::REDIRECT_CONTAINER);
+    let args = redirect.and_then(|container| container.args.as_deref()).unwrap_or_default();
+    let values = args.windows(2).filter_map(|pair| match pair {
+        [flag, value] if flag == EXCLUDE_INBOUND_PORTS => Some(value.as_str()),
+        _ => None,
+    });
+    let excluded = values.flat_map(|list| list.split(',')).filter_map(|port| port.parse().ok());
+    // Where the proxy answers itself.
+    [names::STATUS_PORT].into_iter().chain(excluded).collect()
+}
+
 fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
+
+/// How the webhook tells the redirection.
+const EXCLUDE_INBOUND_PORTS: &str = "--exclude-inbound-ports";
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,7 @@ fn show_workload(workload: &Workload) -> Value {
         "revision": workload.revision.as_ref().map(ToString::to_string),
         "serviceAccount": workload.service_account,
         "identity": workload.identity.as_ref().map(ToString::to_string),
+        "plainPorts": workload.plain_ports,
         "node": workload.node,
         "zone": workload.zone,
     })

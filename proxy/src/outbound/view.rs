@@ -128,7 +128,8 @@ impl View {
         let (split, connect_timeout) = (None, DIRECT_CONNECT);
         let backend =
             Backend { name: name.clone(), namespace: namespace.clone(), split, connect_timeout };
-        let endpoint = Address { identity: pod.identity.clone(), ..Address::plain(address) };
+        let identity = pod.identity_at(address.port()).cloned();
+        let endpoint = Address { identity, ..Address::plain(address) };
         let endpoints = Arc::new(Endpoints { id: id.clone(), endpoints: vec![endpoint] });
         let backends = [(id.clone(), backend)].into();
         let (protocol, routes) = (Protocol::Detect, Vec::new());

@@ -79,7 +79,11 @@ async fn both_sides_count_the_request_and_name_each_other() {
 }
 
 fn workload(name: &str) -> Resource {
-    Resource::Workload(Arc::new(Workload {
+    Resource::Workload(Arc::new(peer(name)))
+}
+
+fn peer(name: &str) -> Workload {
+    Workload {
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         pod: format!("{name}-1").into(),
         namespace: "shop".into(),
@@ -91,9 +95,10 @@ fn workload(name: &str) -> Resource {
         revision: None,
         service_account: name.into(),
         identity: Some(id(name)),
+        plain_ports: [].into(),
         node: "".into(),
         zone: "".into(),
-    }))
+    }
 }
 
 #[tokio::test]
@@ -345,21 +350,7 @@ async fn the_status_port_of_a_meshed_pod_is_asked_in_plain_text_by_its_peers() {
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         head
     });
-    let peer = Workload {
-        address: status.ip(),
-        pod: "catalogue-1".into(),
-        namespace: "shop".into(),
-        workload: "catalogue".into(),
-        app: "catalogue".into(),
-        version: "".into(),
-        canonical_name: "catalogue".into(),
-        canonical_revision: "latest".into(),
-        revision: None,
-        service_account: "catalogue".into(),
-        identity: Some(id("catalogue")),
-        node: "".into(),
-        zone: "".into(),
-    };
+    let peer = Workload { address: status.ip(), ..peer("catalogue") };
     let resources = [
         (Key::Address(status), Resource::Destination(Destination::Workload)),
         (Key::Workload(status.ip()), Resource::Workload(Arc::new(peer))),
@@ -368,6 +359,23 @@ async fn the_status_port_of_a_meshed_pod_is_asked_in_plain_text_by_its_peers() {
     let response = http1(proxy.outbound()).await.send_request(get("/metrics")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(&answers.await.unwrap(), b"GET");
+}
+
+#[tokio::test]
+async fn a_port_that_a_meshed_pod_excludes_is_spoken_to_in_plain_text_and_no_other() {
+    for (excluded, status) in [(true, StatusCode::OK), (false, StatusCode::SERVICE_UNAVAILABLE)] {
+        let application = Application::mirror().await;
+        let address = application.address;
+        let plain_ports = excluded.then_some(address.port()).into_iter().collect();
+        let peer = Workload { plain_ports, ..peer("catalogue") };
+        let resources = [
+            (Key::Address(address), Resource::Destination(Destination::Workload)),
+            (Key::Workload(address.ip()), Resource::Workload(Arc::new(peer))),
+        ];
+        let proxy = Proxy::start(Setup::new("frontend").with(resources).going_to(address));
+        let response = http1(proxy.outbound()).await.send_request(get("/")).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
 }
 
 #[tokio::test]

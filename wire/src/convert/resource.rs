@@ -27,7 +27,7 @@ impl From<&Resource> for proto::Resource {
             Resource::Destination(destination) => Kind::Destination(destination.into()),
             Resource::Service(service) => Kind::Service((&**service).into()),
             Resource::Endpoints(endpoints) => Kind::Endpoints((&**endpoints).into()),
-            Resource::Workload(workload) => Kind::Workload((&**workload).into()),
+            Resource::Workload(workload) => Kind::Workload(Box::new((&**workload).into())),
             Resource::Inbound(inbound) => Kind::Inbound((&**inbound).into()),
             Resource::Trust(trust) => Kind::Trust((&**trust).into()),
             Resource::Mesh(mesh) => Kind::Mesh((&**mesh).into()),
@@ -61,7 +61,7 @@ impl TryFrom<proto::Resource> for Resource {
             Kind::Endpoints(it) => {
                 Self::Endpoints(shared(Endpoints::try_from(it)).at("endpoints")?)
             }
-            Kind::Workload(it) => Self::Workload(shared(Workload::try_from(it)).at("workload")?),
+            Kind::Workload(it) => Self::Workload(shared(Workload::try_from(*it)).at("workload")?),
             Kind::Inbound(it) => Self::Inbound(shared(Inbound::try_from(it)).at("inbound")?),
             Kind::Trust(trust) => Self::Trust(Arc::new(Trust::from(trust))),
             Kind::Mesh(it) => Self::Mesh(shared(Mesh::try_from(it)).at("mesh")?),

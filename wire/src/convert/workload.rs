@@ -3,10 +3,11 @@
 use model::workload::Workload;
 
 use super::address::{
-    decode_identity, decode_ip, decode_revision, encode_identity, encode_ip, encode_revision, text,
+    decode_identity, decode_ip, decode_port, decode_revision, encode_identity, encode_ip,
+    encode_revision, text,
 };
 use crate::{
-    invalid::{At, Invalid},
+    invalid::{At, Invalid, each},
     limit, proto,
 };
 
@@ -26,6 +27,7 @@ impl From<&Workload> for proto::Workload {
             identity: encode_identity(peer.identity.as_ref()),
             node: text(&peer.node),
             zone: text(&peer.zone),
+            plain_ports: peer.plain_ports.iter().copied().map(Into::into).collect(),
         }
     }
 }
@@ -34,6 +36,7 @@ impl TryFrom<proto::Workload> for Workload {
     type Error = Invalid;
 
     fn try_from(peer: proto::Workload) -> Result<Self, Invalid> {
+        let plain_ports = each(peer.plain_ports, decode_port).at("plain_ports")?;
         Ok(Self {
             address: decode_ip(&peer.ip).at("ip")?,
             pod: limit::name(peer.pod).at("pod")?,
@@ -46,6 +49,7 @@ impl TryFrom<proto::Workload> for Workload {
             revision: decode_revision(peer.revision).at("revision")?,
             service_account: limit::name(peer.service_account).at("service_account")?,
             identity: decode_identity(&peer.identity).at("identity")?,
+            plain_ports: plain_ports.into_iter().collect(),
             node: limit::name(peer.node).at("node")?,
             zone: limit::name(peer.zone).at("zone")?,
         })

@@ -231,7 +231,7 @@ pub mod resource {
         #[prost(message, tag = "3")]
         Endpoints(super::Endpoints),
         #[prost(message, tag = "4")]
-        Workload(super::Workload),
+        Workload(::prost::alloc::boxed::Box<super::Workload>),
         #[prost(message, tag = "5")]
         Inbound(super::Inbound),
         #[prost(message, tag = "6")]
@@ -364,7 +364,7 @@ pub struct Endpoints {
 pub struct Endpoint {
     #[prost(message, optional, tag = "1")]
     pub address: ::core::option::Option<SocketAddress>,
-    /// a SPIFFE id; empty: no proxy
+    /// a SPIFFE id; empty: no proxy, or none that takes this port
     #[prost(string, tag = "2")]
     pub identity: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
@@ -403,6 +403,9 @@ pub struct Workload {
     pub node: ::prost::alloc::string::String,
     #[prost(string, tag = "13")]
     pub zone: ::prost::alloc::string::String,
+    /// not taken by the proxy: plain text, whatever the identity
+    #[prost(uint32, repeated, tag = "14")]
+    pub plain_ports: ::prost::alloc::vec::Vec<u32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Inbound {

@@ -23,7 +23,7 @@ use model::{
     workload::Workload,
 };
 use proptest::{
-    collection::{btree_map, vec},
+    collection::{btree_map, btree_set, vec},
     option,
     prelude::{Just, Strategy, any, prop_oneof},
 };
@@ -175,8 +175,9 @@ fn endpoints() -> impl Strategy<Value = Endpoints> {
 fn workload() -> impl Strategy<Value = Workload> {
     let names = (text(), text(), text(), text(), text());
     let more = (text(), text(), text(), text(), text());
-    (ip(), names, more, option::of(revision()), option::of(identity())).prop_map(
-        |(address, names, more, revision, identity)| Workload {
+    let ports = btree_set(1_u16.., 0..4);
+    (ip(), names, more, option::of(revision()), option::of(identity()), ports).prop_map(
+        |(address, names, more, revision, identity, plain_ports)| Workload {
             address,
             pod: names.0,
             namespace: names.1,
@@ -188,6 +189,7 @@ fn workload() -> impl Strategy<Value = Workload> {
             revision,
             service_account: more.2,
             identity,
+            plain_ports,
             node: more.3,
             zone: more.4,
         },

@@ -135,6 +135,19 @@ fn an_endpoint_that_is_no_pod_is_reached_in_plain_text() {
 }
 
 #[test]
+fn a_port_that_the_pods_redirection_leaves_alone_is_spoken_to_in_plain_text() {
+    let identity = |excluded: &str| {
+        let mut pod = pod("stable", "cart", "v1", STABLE);
+        let args = json!(["redirect", "--exclude-inbound-ports", excluded]);
+        let redirect = json!({"name": "serin-redirect", "args": args});
+        pod["spec"]["initContainers"].as_array_mut().unwrap().push(redirect);
+        scene(pod).endpoints("cart.shop:80")[0].identity.clone()
+    };
+    assert_eq!(identity("9100,8080"), None);
+    assert!(identity("9100,80").is_some(), "the port of the pod counts, not the service's");
+}
+
+#[test]
 fn a_pod_without_a_proxy_has_no_identity_whatever_its_labels_say() {
     let mut bare = pod("stable", "cart", "v1", STABLE);
     bare["spec"]["initContainers"] = json!([]);

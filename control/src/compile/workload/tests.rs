@@ -32,6 +32,17 @@ fn a_pod_of_a_deployment_is_named_by_the_deployment() {
 }
 
 #[test]
+fn a_pod_is_told_of_with_the_ports_that_its_proxy_does_not_take() {
+    let mut excluding = cart();
+    let args = json!(["redirect", "--exclude-inbound-ports", "9100"]);
+    let redirect = json!({"name": "serin-redirect", "args": args});
+    excluding["spec"]["initContainers"].as_array_mut().unwrap().push(redirect);
+    let found = workload([excluding]).unwrap();
+    assert_eq!((found.identity_at(9100), found.identity_at(15020)), (None, None));
+    assert_eq!(found.identity_at(8080), found.identity.as_ref());
+}
+
+#[test]
 fn a_pod_is_named_by_what_made_what_made_it() {
     for (kind, owner, expect) in [
         ("Job", "nightly-29393280", "nightly"),
