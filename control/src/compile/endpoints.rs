@@ -12,7 +12,7 @@ use model::{
 use super::workload;
 use crate::{
     index::World,
-    watch::{Family, Gate, Pod, Service, ServicePort, SliceEndpoint, TargetPort},
+    watch::{Family, Gate, Pod, Service, ServicePort, SliceEndpoint, TargetPod, TargetPort},
 };
 
 /// The endpoints of one port of the service `name`.
@@ -87,6 +87,7 @@ fn listed(
 
 /// What is known of a listed endpoint; nothing if it names a pod that is not known (any more, or
 /// yet): whether it has a proxy decides between mutual TLS and plain text, so it is never guessed.
+/// Who writes a slice by hand need not name the pod; its address tells.
 fn known(
     world: &World,
     listed: &SliceEndpoint,
@@ -97,17 +98,19 @@ fn known(
         Pick::Ready => listed.ready && !going,
         Pick::Ending => listed.serves_while_ending || (listed.ready && going),
     };
-    let Some(target) = &listed.pod else {
+    let found = match &listed.pod {
+        Some(target) => Some((&target.name, named(world, target)?)),
+        None => workload::at(world, address.ip()),
+    };
+    let Some((name, pod)) = found else {
         let endpoint = Endpoint { zone: Arc::clone(&listed.zone), ..Endpoint::plain(address) };
         return wanted(false).then_some(endpoint);
     };
-    let pod = world.pod(&target.name)?;
-    let same = target.uid.is_empty() || target.uid == pod.uid;
     // A pod is known to be going before its slice says so.
-    if !same || !wanted(pod.deleting) {
+    if !wanted(pod.deleting) {
         return None;
     }
-    let mut endpoint = describe(world, &target.name, pod, address);
+    let mut endpoint = describe(world, name, pod, address);
     if !listed.zone.is_empty() {
         endpoint.zone = Arc::clone(&listed.zone);
     }
@@ -116,6 +119,11 @@ fn known(
         endpoint.readiness = Readiness::Gated;
     }
     Some(endpoint)
+}
+
+/// The pod that an endpoint names, unless another has taken the name since.
+fn named<'a>(world: &'a World, target: &TargetPod) -> Option<&'a Pod> {
+    world.pod(&target.name).filter(|pod| target.uid.is_empty() || target.uid == pod.uid)
 }
 
 /// Pods of `service` with our gate that could serve but for it. An open gate counts too: between

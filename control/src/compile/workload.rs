@@ -62,7 +62,8 @@ pub fn zone(world: &World, pod: &Pod) -> Arc<str> {
 }
 
 /// The pod that has `address`. For a moment a new pod and one that is going can have the same.
-fn at(world: &World, address: IpAddr) -> Option<(&ObjectName, &Pod)> {
+#[must_use]
+pub fn at(world: &World, address: IpAddr) -> Option<(&ObjectName, &Pod)> {
     let pods = world.relations.pods_at(address).filter_map(|name| Some((name, world.pod(name)?)));
     pods.max_by_key(|(name, pod)| (!pod.deleting, pod.created, *name))
 }

@@ -23,6 +23,8 @@ pub struct Relations {
     gated: BTreeSet<ObjectName>,
     slices_by_service: Relation<ObjectName, ObjectName>,
     slices_by_pod: Relation<ObjectName, ObjectName>,
+    /// Only of endpoints that name no pod.
+    slices_by_address: Relation<IpAddr, ObjectName>,
     routes_by_parent: Relation<ObjectName, ObjectName>,
     routes_by_backend: Relation<ObjectName, ObjectName>,
     /// Networks that addresses in use lie in, and how many do.
@@ -36,7 +38,7 @@ struct Relation<K, V>(BTreeMap<K, BTreeSet<V>>);
 impl Relations {
     /// Pods that have `address`.
     pub fn pods_at(&self, address: IpAddr) -> impl Iterator<Item = &ObjectName> {
-        self.pods_by_address.0.get(&address).into_iter().flatten()
+        self.pods_by_address.of(&address)
     }
 
     /// Pods that run on `node`.
@@ -56,9 +58,14 @@ impl Relations {
         self.slices_by_service.of(service)
     }
 
-    /// Slices that list a pod.
+    /// Slices that list a pod by its name.
     pub fn slices_with(&self, pod: &ObjectName) -> impl Iterator<Item = &ObjectName> {
         self.slices_by_pod.of(pod)
+    }
+
+    /// Slices that list an address without saying whose it is.
+    pub fn slices_at(&self, address: IpAddr) -> impl Iterator<Item = &ObjectName> {
+        self.slices_by_address.of(&address)
     }
 
     /// Routes that are attached to a service.
@@ -119,17 +126,23 @@ impl Relations {
     /// A slice has changed.
     pub fn slice(&mut self, touched: &Touched<Slice>) {
         let name = &touched.name;
-        let pods = |slice: &Slice| {
-            let pods = slice.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
-            pods.map(|pod| pod.name.clone()).collect::<BTreeSet<_>>()
-        };
         if let Some(slice) = touched.before.as_deref() {
             self.slices_by_service.unlink(&slice.service, name);
-            pods(slice).iter().for_each(|pod| self.slices_by_pod.unlink(pod, name));
+            for endpoint in &slice.endpoints {
+                match &endpoint.pod {
+                    Some(pod) => self.slices_by_pod.unlink(&pod.name, name),
+                    None => self.slices_by_address.unlink(&endpoint.address, name),
+                }
+            }
         }
         if let Some(slice) = touched.after.as_deref() {
             self.slices_by_service.link(&slice.service, name);
-            pods(slice).iter().for_each(|pod| self.slices_by_pod.link(pod, name));
+            for endpoint in &slice.endpoints {
+                match &endpoint.pod {
+                    Some(pod) => self.slices_by_pod.link(&pod.name, name),
+                    None => self.slices_by_address.link(&endpoint.address, name),
+                }
+            }
         }
     }
 
@@ -190,7 +203,7 @@ fn network(address: IpAddr) -> Option<IpNet> {
 }
 
 impl<K: Ord + Clone, V: Ord + Clone> Relation<K, V> {
-    fn of(&self, key: &K) -> impl Iterator<Item = &V> {
+    fn of<'a>(&'a self, key: &K) -> impl Iterator<Item = &'a V> + use<'a, K, V> {
         self.0.get(key).into_iter().flatten()
     }
 

@@ -198,12 +198,15 @@ impl World {
                 self.dirty.endpoints.extend(own.map(|(name, _)| name.clone()));
             }
         }
-        self.listed_touched(&touched.name);
+        self.listed_touched(touched);
     }
 
-    /// The services whose slices list the pod have to look at it again.
-    fn listed_touched(&mut self, pod: &ObjectName) {
-        let slices = self.relations.slices_with(pod).filter_map(|name| self.slices.get(name));
+    /// The services whose slices list the pod, by name or by address, have to look at it again.
+    fn listed_touched(&mut self, touched: &Touched<Pod>) {
+        let addresses = touched.before.iter().chain(&touched.after).flat_map(|pod| &pod.addresses);
+        let by_address = addresses.flat_map(|address| self.relations.slices_at(*address));
+        let names = self.relations.slices_with(&touched.name).chain(by_address);
+        let slices = names.filter_map(|name| self.slices.get(name));
         self.dirty.endpoints.extend(slices.map(|slice| slice.service.clone()));
     }
 

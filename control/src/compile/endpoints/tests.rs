@@ -134,6 +134,27 @@ fn an_endpoint_that_is_no_pod_is_reached_in_plain_text() {
     assert_eq!(endpoints, [Endpoint::plain("192.0.2.7:8080".parse().unwrap())]);
 }
 
+/// A slice of the service that lists the pod at [`STABLE`] by its address alone.
+fn nameless() -> Value {
+    let mut slice = slice("cart", &[("x", STABLE)]);
+    slice["endpoints"][0]["targetRef"] = Value::Null;
+    slice
+}
+
+#[test]
+fn an_endpoint_that_names_no_pod_is_the_pod_at_its_address() {
+    let named = scene(node("two", true)).endpoints("cart.shop:80");
+    assert_eq!(scene(nameless()).endpoints("cart.shop:80"), named);
+    let mut late = Scene::new().with([service("cart", "10.96.0.1"), nameless()]);
+    assert_eq!(late.endpoints("cart.shop:80")[0].identity, None);
+    late.apply(node("one", true));
+    late.apply(pod("stable", "cart", "v1", STABLE));
+    assert_eq!(late.endpoints("cart.shop:80"), named, "the pod was seen after the slice");
+    let mut host = pod("stable", "cart", "v1", STABLE);
+    host["spec"]["hostNetwork"] = json!(true);
+    assert_eq!(scene(nameless()).with([host]).endpoints("cart.shop:80")[0].identity, None);
+}
+
 #[test]
 fn a_port_that_the_pods_redirection_leaves_alone_is_spoken_to_in_plain_text() {
     let identity = |excluded: &str| {
