@@ -158,7 +158,9 @@ pub struct Proxy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Network {
-    /// Pod and service ranges as CIDRs; found from the cluster if absent.
+    /// Pod and service ranges as CIDRs; found from the cluster if absent. Nothing else may live in
+    /// them but nodes: meshed pods do not connect to addresses in them at which no pod and no
+    /// service is known.
     #[schemars(length(max = 64))]
     pub cidrs: Vec<String>,
 }

@@ -24,7 +24,7 @@ use model::{
 pub use shards::Shards;
 
 use crate::{
-    compile::destination::ClusterDomain,
+    compile::{destination::ClusterDomain, mesh::OwnAddresses},
     view::{Asker, PodFacts, View},
 };
 
@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub trust: Option<Arc<Trust>>,
     /// Mesh-wide defaults.
     pub mesh: Option<Arc<Mesh>>,
+    /// Addresses that only pods and services have.
+    pub own: Arc<OwnAddresses>,
 }
 
 /// A service, as seen from each namespace.
@@ -82,16 +84,21 @@ impl Snapshot {
             pods: Shards::default(),
             trust: None,
             mesh: None,
+            own: Arc::default(),
         }
     }
 
     /// A pod is found by its address whatever the port: the proxy behind it refuses what is not the
-    /// pod's.
+    /// pod's. An address that only a pod can have is a pod's before it was seen here and when it is
+    /// gone: nothing answers for the workload then, so that nobody takes it for a stranger who is
+    /// spoken to in plain text.
     fn at(&self, address: SocketAddr) -> Option<Destination> {
         if let Some(id) = self.destinations.get(&address) {
             return Some(Destination::Service(id.clone()));
         }
-        self.workloads.get(&address.ip()).map(|_| Destination::Workload)
+        let ip = address.ip();
+        let is_pods = self.workloads.get(&ip).is_some() || self.own.contains(ip);
+        is_pods.then_some(Destination::Workload)
     }
 
     fn host(&self, asker: &Asker, host: &ServiceId) -> Option<Destination> {

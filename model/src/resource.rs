@@ -31,7 +31,8 @@ pub enum Resource {
 pub enum Destination {
     /// A service: ask for it by name.
     Service(ServiceId),
-    /// A pod of the cluster, reached by its own address: ask for the workload.
+    /// A pod of the cluster, reached by its own address: ask for the workload. Nothing may be known
+    /// of it, any more or yet.
     Workload,
 }
 

@@ -7,7 +7,7 @@ use model::service::ServiceId;
 
 use super::{dirty::Dirty, world::World};
 use crate::{
-    compile::{self, service::Seen},
+    compile::{self, mesh::OwnAddresses, service::Seen},
     snapshot::{PodView, ServiceViews, Snapshot},
     view::PodFacts,
 };
@@ -62,6 +62,7 @@ impl Settled {
             let held = self.snapshot.mesh.take();
             let next = compile::mesh::mesh(world);
             self.snapshot.mesh = next.map(|next| shared(held.as_ref(), next));
+            self.snapshot.own = shared(Some(&self.snapshot.own), OwnAddresses::of(world));
         }
         if trust {
             self.snapshot.trust.clone_from(&world.trust);

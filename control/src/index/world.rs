@@ -243,8 +243,10 @@ impl World {
     }
 
     fn node_touched(&mut self, touched: &Touched<Node>) {
-        let cidrs = |node: &Option<Arc<Node>>| node.as_ref().map(|node| node.cidrs.clone());
-        self.dirty.mesh |= cidrs(&touched.before) != cidrs(&touched.after);
+        let ranges = |node: &Option<Arc<Node>>| {
+            node.as_ref().map(|node| (node.cidrs.clone(), node.addresses.clone()))
+        };
+        self.dirty.mesh |= ranges(&touched.before) != ranges(&touched.after);
         let on_node: Vec<_> = self.relations.pods_on(&touched.name.name).cloned().collect();
         for name in on_node {
             let Some(pod) = self.pods.get(&name).cloned() else { continue };

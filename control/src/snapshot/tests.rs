@@ -43,6 +43,30 @@ fn an_address_is_a_services_port_or_a_pod_or_nothing() {
 }
 
 #[test]
+fn an_address_that_only_a_pod_can_have_is_a_pods_whether_or_not_it_was_seen() {
+    let mut ranged = node("one", true);
+    ranged["spec"] = json!({"podCIDRs": ["10.244.0.0/24"]});
+    ranged["status"]["addresses"] = json!([{"type": "InternalIP", "address": "10.244.0.77"}]);
+    let range = json!({
+        "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"},
+        "spec": {"cidrs": ["10.96.0.0/16"]},
+    });
+    let mut scene = shop().with([ranged, range, pod("far", "cart", "v1", "10.9.0.1")]);
+    check_address(&mut scene, "10.244.0.9:8080", Some(&Destination::Workload));
+    assert_eq!(scene.ask("shop", &Key::Workload("10.244.0.9".parse().unwrap())), None);
+    check_address(&mut scene, "10.96.7.7:80", Some(&Destination::Workload));
+    check_address(&mut scene, "10.96.0.1:81", Some(&Destination::Workload));
+    check_address(&mut scene, "10.244.0.77:10250", None);
+    check_address(&mut scene, "10.9.0.2:5432", None);
+
+    let mut declared = mesh("Permissive");
+    declared["spec"]["network"] = json!({"cidrs": ["10.9.0.0/16"]});
+    scene.apply(declared);
+    check_address(&mut scene, "10.9.0.2:5432", Some(&Destination::Workload));
+    check_address(&mut scene, "10.244.0.9:8080", None);
+}
+
+#[test]
 fn the_addresses_of_a_headless_service_are_its_pods() {
     let mut headless = service("cart", "None");
     headless["spec"]["clusterIPs"] = json!(["None"]);

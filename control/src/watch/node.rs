@@ -1,6 +1,6 @@
 //! What is kept of a node.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node as KubeNode;
@@ -14,6 +14,8 @@ pub struct Node {
     pub zone: Arc<str>,
     /// The ranges that its pods get their addresses from.
     pub cidrs: Vec<IpNet>,
+    /// Its own addresses, which are those of its pods in the node's network too.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Node {
@@ -26,7 +28,10 @@ impl Node {
         let zone = labels.and_then(|labels| labels.get(ZONE)).map_or("", String::as_str).into();
         let cidrs = node.spec.iter().flat_map(|spec| spec.pod_cidrs.iter().flatten());
         let cidrs = cidrs.filter_map(|text| text.parse().ok()).collect();
-        Some(Self { ready, zone, cidrs })
+        let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+        let addresses = addresses.filter_map(|address| address.address.parse::<IpAddr>().ok());
+        let addresses = addresses.map(|address| address.to_canonical()).collect();
+        Some(Self { ready, zone, cidrs, addresses })
     }
 }
 

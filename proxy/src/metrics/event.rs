@@ -19,6 +19,9 @@ pub enum Event {
     RefusedUnknown,
     /// A connection into the mesh was refused because the control plane did not say what is there.
     RefusedUndiscovered,
+    /// A connection to an address of the mesh was refused because the control plane knows of no pod
+    /// and no service there.
+    RefusedAbsent,
     /// A server of the mesh did not prove the identity that was expected.
     RefusedServer,
     /// A request was sent to another endpoint, because the first had provably not worked on it.
@@ -43,6 +46,7 @@ impl Event {
             Self::RefusedForeign => "refused_foreign",
             Self::RefusedUnknown => "refused_unknown",
             Self::RefusedUndiscovered => "refused_undiscovered",
+            Self::RefusedAbsent => "refused_absent",
             Self::RefusedServer => "refused_server",
             Self::Replayed => "replayed",
             Self::ConnectFailed => "connect_failed",
@@ -64,12 +68,13 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 9] = [
+pub(super) const ALL: [Event; 10] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
     Event::RefusedUnknown,
     Event::RefusedUndiscovered,
+    Event::RefusedAbsent,
     Event::RefusedServer,
     Event::Replayed,
     Event::ConnectFailed,

@@ -50,7 +50,8 @@ async fn resolve_workload(worker: &Rc<Worker>, original: SocketAddr) -> Target {
             Target::View(View::direct(worker, original, &workload))
         }
         // It is of the mesh, and whether it has a proxy is not known: plain text would be a guess.
-        Answer::Found(_) | Answer::Absent | Answer::Unavailable => undiscovered(),
+        Answer::Absent => Target::Refused(Event::RefusedAbsent),
+        Answer::Found(_) | Answer::Unavailable => undiscovered(),
     }
 }
 

@@ -316,6 +316,16 @@ async fn an_address_of_the_mesh_that_cannot_be_looked_up_is_never_spoken_to_in_p
     refused(&proxy, "refused_undiscovered").await;
 }
 
+#[tokio::test]
+async fn an_address_of_the_mesh_where_nothing_is_known_is_never_spoken_to_in_plain_text() {
+    let application = Application::mirror().await;
+    let address = application.address;
+    let pod = (Key::Address(address), Resource::Destination(Destination::Workload));
+    let proxy = Proxy::start(Setup::new("frontend").with([pod]).going_to(address));
+    proxy.feed().absent(Key::Workload(address.ip()));
+    refused(&proxy, "refused_absent").await;
+}
+
 /// A client's connection is reset, and the reason counted.
 pub(crate) async fn refused(proxy: &Proxy, reason: &str) {
     let mut answer = Vec::new();

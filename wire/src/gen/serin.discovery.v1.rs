@@ -251,6 +251,7 @@ pub mod destination {
     pub enum Destination {
         #[prost(message, tag = "1")]
         Service(super::ServiceId),
+        /// An address that only a pod can have. Its workload is absent while no pod is known there.
         #[prost(message, tag = "2")]
         Workload(super::Unit),
     }
