@@ -25,6 +25,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub struct Source {
     state: RefCell<State>,
     bytes: Cell<u64>,
+    broken_off: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,11 @@ impl Source {
         let (kept, trailers) = (Vec::new(), None);
         let (kept_bytes, attempt, let_go, ended) = (0, 0, false, false);
         let state = State { incoming, attempt, kept, kept_bytes, let_go, ended, trailers };
-        Some(Rc::new(Self { state: RefCell::new(state), bytes: Cell::new(0) }))
+        Some(Rc::new(Self {
+            state: RefCell::new(state),
+            bytes: Cell::new(0),
+            broken_off: Cell::new(false),
+        }))
     }
 
     /// The body for a new attempt; what an earlier attempt holds is void. Nothing if not all is
@@ -107,6 +112,13 @@ impl Source {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.get()
+    }
+
+    /// Whether the client went away in the middle of it: what fails from then on is nobody else's
+    /// fault.
+    #[must_use]
+    pub fn is_broken_off(&self) -> bool {
+        self.broken_off.get()
     }
 }
 
@@ -150,9 +162,17 @@ impl Reader {
                 Some(_) | None => None,
             });
         }
-        let Some(frame) = ready!(poll_telling(&mut state.incoming, context)?) else {
-            state.ended = true;
-            return Poll::Ready(None);
+        let frame = match ready!(poll_telling(&mut state.incoming, context)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(_error)) => {
+                self.source.broken_off.set(true);
+                // Whatever the client said, to the server it is a request that was cancelled.
+                return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
+            }
+            None => {
+                state.ended = true;
+                return Poll::Ready(None);
+            }
         };
         if let Some(data) = frame.data_ref() {
             self.source.bytes.set(self.source.bytes.get() + data.len() as u64);

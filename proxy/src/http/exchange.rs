@@ -127,9 +127,8 @@ impl Exchange {
 
     /// The response's head is passed on.
     pub fn answered(&mut self, code: u16, headers: &HeaderMap) {
-        self.code.set(code);
         self.note_trailers(headers);
-        self.stage.set(Stage::Answered);
+        self.come_to(Stage::Answered, code, Flags::DownstreamTermination);
         if let Some(entry) = &mut self.entry {
             entry.1.upstream_time = Some(self.started.elapsed());
         }
@@ -137,10 +136,8 @@ impl Exchange {
 
     /// The proxy answers itself.
     pub fn answered_here(&self, code: u16, grpc_status: Option<u16>, flags: Flags) {
-        self.code.set(code);
         self.grpc_status.set(grpc_status);
-        self.flags.set(flags);
-        self.stage.set(Stage::Failed);
+        self.come_to(Stage::Failed, code, flags);
     }
 
     /// Bytes of the response's body are passed on.
@@ -159,14 +156,26 @@ impl Exchange {
 
     /// The server's connection ended before the response did.
     pub fn upstream_failed(&self) {
-        self.flags.set(Flags::UpstreamTermination);
-        self.stage.set(Stage::Failed);
+        self.come_to(Stage::Failed, self.code.get(), Flags::UpstreamTermination);
     }
 
     /// The response was passed on to its end.
     pub fn complete(&self) {
-        self.flags.set(Flags::None);
-        self.stage.set(Stage::Complete);
+        self.come_to(Stage::Complete, self.code.get(), Flags::None);
+    }
+
+    /// Goes on to `stage`, unless the client broke its request off before: then nobody is there for
+    /// an answer, and none that comes, ours or the server's, says anything about the server.
+    fn come_to(&self, stage: Stage, code: u16, flags: Flags) {
+        let is_broken_off = self.source.as_ref().is_some_and(|source| source.is_broken_off());
+        match (self.stage.get(), stage) {
+            (Stage::Asked, _) | (Stage::Answered, Stage::Failed) if is_broken_off => {}
+            (Stage::Asked | Stage::Answered | Stage::Failed | Stage::Complete, stage) => {
+                self.code.set(code);
+                self.flags.set(flags);
+                self.stage.set(stage);
+            }
+        }
     }
 
     /// What it holds on to, for whoever goes on where the exchange ends.

@@ -19,6 +19,8 @@ pub enum Reason {
     Unreachable,
     /// The endpoint went away with the request.
     CutOff,
+    /// The client went away before it had sent all of its request.
+    BrokenOff,
     /// The control plane has not said what is at the destination.
     Undiscovered,
     /// The request cannot be passed on as it is.
@@ -33,7 +35,7 @@ impl Reason {
             Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::BrokenOff => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -43,6 +45,7 @@ impl Reason {
             Self::NoEndpoint | Self::Undiscovered => Flags::NoHealthyUpstream,
             Self::Unreachable => Flags::UpstreamFailure,
             Self::CutOff => Flags::UpstreamTermination,
+            Self::BrokenOff => Flags::DownstreamTermination,
             Self::Malformed => Flags::DownstreamProtocolError,
         }
     }
@@ -50,6 +53,7 @@ impl Reason {
     /// gRPC's statuses, as its documentation maps them from HTTP's.
     const fn grpc_status(self) -> u16 {
         match self {
+            Self::BrokenOff => 1,
             Self::NoRoute => 12,
             Self::NoBackend | Self::Malformed => 13,
             Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => 14,
@@ -63,6 +67,7 @@ impl Reason {
             Self::NoEndpoint => "serin: no endpoint is ready\n",
             Self::Unreachable => "serin: no endpoint could be reached\n",
             Self::CutOff => "serin: the endpoint closed before it answered\n",
+            Self::BrokenOff => "serin: the request ended before its end\n",
             Self::Undiscovered => "serin: the destination is not known\n",
             Self::Malformed => "serin: the request cannot be passed on\n",
         }

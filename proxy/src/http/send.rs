@@ -54,6 +54,8 @@ pub enum Failure {
     Broken(hyper::Error),
     /// What the client sent is no longer there to be sent again.
     BodyGone,
+    /// The client went away before it had sent all of its request.
+    BrokenOff,
 }
 
 /// What an attempt needs besides the request.
@@ -74,6 +76,7 @@ impl Failure {
         match self {
             Self::Connect(error) => error.is_verdict(),
             Self::NotProcessed | Self::Stale | Self::Broken(_) | Self::BodyGone => true,
+            Self::BrokenOff => false,
         }
     }
 }
@@ -102,12 +105,18 @@ pub async fn send(
 ) -> Result<Sent, Failure> {
     let busy = endpoint.enter();
     let sent = match hop(endpoint, head) {
-        Hop::Http1 => send_http1(means, endpoint, head, source, busy).await?,
+        Hop::Http1 => send_http1(means, endpoint, head, source, busy).await,
         hop @ (Hop::Mesh | Hop::Http2) => {
-            send_http2(means, endpoint, hop, head, source, busy).await?
+            send_http2(means, endpoint, hop, head, source, busy).await
         }
     };
-    refused(sent, endpoint)
+    refused(sent.map_err(|failure| blame(failure, source))?, endpoint)
+}
+
+/// What fails after the client broke its request off fails because of that.
+fn blame(failure: Failure, source: Option<&Rc<Source>>) -> Failure {
+    let is_broken_off = source.is_some_and(|source| source.is_broken_off());
+    if is_broken_off { Failure::BrokenOff } else { failure }
 }
 
 /// The mark of the other side's proxy that nobody has begun to work on the request; from anyone
@@ -205,7 +214,8 @@ pub async fn send_alone(
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    let response = sender.send_request(request).await.map_err(Failure::Broken)?;
+    let response = sender.send_request(request).await;
+    let response = response.map_err(|error| blame(Failure::Broken(error), source))?;
     let hold = Hold::Http1 { sender, endpoint: Rc::clone(endpoint), keep: false };
     refused(Sent { response, lease: Lease { hold, busy } }, endpoint)
 }

@@ -11,6 +11,7 @@ use super::{
     body::ResponseBody, exchange::Exchange, head::strip_hop, recorder::Shared, send::Lease,
 };
 use crate::{
+    cause::causes,
     metrics::{StreamSeries, labels::Flags},
     tcp::relay::{Meter, relay},
 };
@@ -88,7 +89,7 @@ async fn carry(client: OnUpgrade, server: OnUpgrade, recorder: &Shared) {
     let relayed = relay(&mut client, &mut server, &*series).await;
     series.close();
     if let Err(error) = relayed {
-        debug!(%error, "an upgraded connection ended early");
+        debug!(error = causes(&error), "an upgraded connection ended early");
     }
 }
 

@@ -5,12 +5,13 @@ use tracing::debug;
 
 use super::visitor::Visitor;
 use crate::{
+    cause::causes,
     detect::Spoken,
     metrics::{Event, labels::Flags},
     pool::connect,
     tcp::{
         opening::{FIRST_REQUEST, Heard, listen},
-        relay::relay,
+        relay::{Cut, relay},
         stream::{Prefixed, Stream},
     },
     tls::Carries,
@@ -71,11 +72,11 @@ async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &
     series.open();
     series.sent(said.len() as u64);
     let relayed = async {
-        client.write_all(said).await?;
+        client.write_all(said).await.map_err(Cut::Client)?;
         relay(&mut client, &mut server, &*series).await
     };
     if let Err(error) = relayed.await {
-        debug!(%error, "a byte stream was cut");
+        debug!(error = causes(&error), "a byte stream was cut");
         client.reset();
         server.reset();
     }

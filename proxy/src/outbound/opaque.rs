@@ -1,7 +1,7 @@
 //! Carries bytes: what is not HTTP, what nobody knows, and connections on which the server speaks
 //! first.
 
-use std::{cell::Cell, io, net::SocketAddr, rc::Rc};
+use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing::debug;
@@ -11,6 +11,7 @@ use super::{
     view::{Drawn, Member, Tried},
 };
 use crate::{
+    cause::causes,
     detect::Spoken,
     metrics::{
         Event, StreamSeries,
@@ -20,7 +21,7 @@ use crate::{
     tcp::{
         self,
         opening::{FIRST_REQUEST, Heard, listen},
-        relay::{Meter, relay},
+        relay::{Cut, Meter, relay},
         stream::{Prefixed, Stream},
     },
     tls::Carries,
@@ -146,25 +147,37 @@ async fn join(caller: &Caller, mut client: Prefixed, dialled: Dialled, said: &[u
         Ok(()) => carry_between(Stream::Plain(client), server, &meter).await,
         Err(error) => {
             server.reset();
-            Err(error)
+            Err(Cut::Client(error))
         }
     };
     series.close();
-    if let Some(row) = &member.row {
-        // A connection that was cut before the server said anything is one that it did not serve.
-        row.record(carried.is_ok() || meter.back.get() > 0);
+    if let Some(row) = &member.row
+        && let Some(ok) = verdict(&carried, meter.back.get() > 0)
+    {
+        row.record(ok);
     }
     drop(in_flight);
+}
+
+/// Whether the server served the connection. One that it cut before it said anything it did not;
+/// one that the client cut before that says nothing.
+const fn verdict(carried: &Result<(), Cut>, is_answered: bool) -> Option<bool> {
+    match carried {
+        Ok(()) => Some(true),
+        Err(_) if is_answered => Some(true),
+        Err(Cut::Server(_)) => Some(false),
+        Err(Cut::Client(_)) => None,
+    }
 }
 
 async fn carry_between(
     mut client: Stream,
     mut server: Stream,
     meter: &impl Meter,
-) -> io::Result<()> {
+) -> Result<(), Cut> {
     let relayed = relay(&mut client, &mut server, meter).await;
     if let Err(error) = &relayed {
-        debug!(%error, "a byte stream was cut");
+        debug!(error = causes(error), "a byte stream was cut");
         client.reset();
         server.reset();
     }

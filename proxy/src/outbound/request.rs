@@ -92,7 +92,7 @@ impl Trip {
             debug!(%address, ?failure, "attempt failed");
             tried.note(address);
             let is_verdict = failure.is_verdict();
-            if !is_verdict && patience.is_some() {
+            if matches!(failure, Failure::Connect(_)) && !is_verdict && patience.is_some() {
                 slow.get_or_insert(member);
             }
             let again = tried.has_room() || slow.is_some();
@@ -189,7 +189,7 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
         }
         Some(Failure::NotProcessed | Failure::Broken(_)) => endpoint.load.fail(now),
         None | Some(Failure::Connect(_)) => endpoint.load.observe(now - began, now),
-        Some(Failure::Stale | Failure::BodyGone) => {}
+        Some(Failure::Stale | Failure::BodyGone | Failure::BrokenOff) => {}
     }
 }
 
@@ -199,7 +199,7 @@ fn may_repeat(failure: &Failure, head: &Head) -> bool {
     match failure {
         Failure::Connect(_) | Failure::NotProcessed => true,
         Failure::Stale => head.is_idempotent(),
-        Failure::Broken(_) | Failure::BodyGone => false,
+        Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff => false,
     }
 }
 
@@ -207,6 +207,7 @@ fn reason(failure: &Failure) -> Reason {
     match failure {
         Failure::Connect(_) | Failure::NotProcessed => Reason::Unreachable,
         Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
+        Failure::BrokenOff => Reason::BrokenOff,
     }
 }
 

@@ -13,12 +13,23 @@ pub trait Meter {
     fn back(&self, bytes: usize);
 }
 
+/// Who ended a relay before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// The one who opened the connection.
+    #[error("the client's connection was cut")]
+    Client(#[source] io::Error),
+    /// The one it was opened to.
+    #[error("the server's connection was cut")]
+    Server(#[source] io::Error),
+}
+
 /// Relays until both ways have ended.
 ///
 /// # Errors
-/// What either stream fails with; both are to be reset then, so that nobody takes the cut for an
-/// end.
-pub async fn relay<C, S>(client: &mut C, server: &mut S, meter: &impl Meter) -> io::Result<()>
+/// Whose stream failed, and with what; both are to be reset then, so that nobody takes the cut for
+/// an end.
+pub async fn relay<C, S>(client: &mut C, server: &mut S, meter: &impl Meter) -> Result<(), Cut>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
@@ -27,26 +38,45 @@ where
     let (from_server, to_server) = tokio::io::split(server);
     let forth = one_way(from_client, to_server, |bytes| meter.forth(bytes));
     let back = one_way(from_server, to_client, |bytes| meter.back(bytes));
+    let forth = async { forth.await.map_err(|failed| failed.cut(Cut::Client, Cut::Server)) };
+    let back = async { back.await.map_err(|failed| failed.cut(Cut::Server, Cut::Client)) };
     tokio::try_join!(forth, back).map(|((), ())| ())
+}
+
+/// Which end of one way failed.
+enum Failed {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
+impl Failed {
+    /// Who it was, if one way leads from `reader`'s stream to `writer`'s.
+    fn cut(self, reader: fn(io::Error) -> Cut, writer: fn(io::Error) -> Cut) -> Cut {
+        match self {
+            Self::Reading(error) => reader(error),
+            Self::Writing(error) => writer(error),
+        }
+    }
 }
 
 async fn one_way(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     count: impl Fn(usize),
-) -> io::Result<()> {
+) -> Result<(), Failed> {
     let mut buffer = vec![0; BUFFER];
     loop {
-        let read = from.read(&mut buffer).await?;
+        let read = from.read(&mut buffer).await.map_err(Failed::Reading)?;
         if read == 0 {
             return match to.shutdown().await {
                 // The other side has gone already, which is no failure of this way.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-                ended => ended,
+                ended => ended.map_err(Failed::Writing),
             };
         }
-        to.write_all(buffer.get(..read).unwrap_or_default()).await?;
-        to.flush().await?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        to.write_all(bytes).await.map_err(Failed::Writing)?;
+        to.flush().await.map_err(Failed::Writing)?;
         count(read);
     }
 }

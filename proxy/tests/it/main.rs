@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod giving_up;
+#[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod mesh;

@@ -22,7 +22,7 @@ async fn naming(name: &'static str) -> Application {
     Application::http(move |_| async move { text(name) }).await
 }
 
-fn split(percent: u8) -> Split {
+pub(crate) fn split(percent: u8) -> Split {
     Split {
         rollout: RolloutId::new("shop", "catalogue"),
         decision: 1,
@@ -31,7 +31,7 @@ fn split(percent: u8) -> Split {
     }
 }
 
-fn under_rollout(split: Split) -> (Key, Resource) {
+pub(crate) fn under_rollout(split: Split) -> (Key, Resource) {
     let service = plain_service(Protocol::Detect, Some(split));
     (Key::Service(service_id()), Resource::Service(Arc::new(service)))
 }

@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use super::{Meter, relay};
+use super::{Cut, Meter, relay};
 
 #[derive(Default)]
 struct Counts {
@@ -41,4 +41,24 @@ async fn one_way_may_end_while_the_other_goes_on() {
     let (ended, ()) = tokio::join!(relayed, talk);
     ended.unwrap();
     assert_eq!((counts.forth.get(), counts.back.get()), (8, 15));
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_is_not_the_servers_fault() {
+    let (client, mut near) = duplex(64);
+    let (mut far, mut server) = duplex(64);
+    drop(client);
+    server.write_all(b"an answer").await.unwrap();
+    let ended = relay(&mut near, &mut far, &Counts::default()).await;
+    assert!(matches!(ended, Err(Cut::Client(_))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_not_the_clients_fault() {
+    let (mut client, mut near) = duplex(64);
+    let (mut far, server) = duplex(64);
+    drop(server);
+    client.write_all(b"question").await.unwrap();
+    let ended = relay(&mut near, &mut far, &Counts::default()).await;
+    assert!(matches!(ended, Err(Cut::Server(_))), "{ended:?}");
 }
