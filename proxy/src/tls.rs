@@ -277,7 +277,7 @@ impl std::fmt::Debug for Built {
 const ALL: [Carries; 3] = [Carries::Http2, Carries::Http1, Carries::Bytes];
 
 /// How long a handshake may take: a round trip or two, and a peer that is busy.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long tickets are of use: no resumed session rests on a full handshake older than twice this.
 const TICKETS: Duration = Duration::from_secs(30 * 60);

@@ -39,7 +39,7 @@ pub enum Error {
     /// It takes longer than somebody who can go elsewhere waits.
     #[error("connecting takes too long")]
     Slow,
-    /// Others were faster to every place on every connection that was opened.
+    /// All places on all connections that may be opened are taken, and none was given back in time.
     #[error("no place on any connection")]
     Crowded,
 }

@@ -1,10 +1,13 @@
 //! Connections of HTTP/2 to one endpoint, shared by many requests at a time.
 //!
 //! A further connection is opened when the last has half of its places taken, so that a place is
-//! free by the time it is needed; all who wait for a connection wait for the same one.
+//! free by the time it is needed. Whoever finds none stands in line, and the first in line gets the
+//! next place, be it given back or on a new connection. Connections are opened one at a time, and
+//! no more of them than [`CONNECTIONS`].
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -12,129 +15,187 @@ use std::{
 
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 use tracing::debug;
 
 use super::{
     Endpoint,
-    connect::{Error, open, within},
+    connect::{Error, open},
 };
 use crate::{
     http::{
         CONNECTION_WINDOW, LONGEST_HEAD, OnThisWorker, STREAM_WINDOW, STREAMS, body::RequestBody,
     },
-    tls::{Carries, Tls},
+    tls::{self, Carries, Tls},
 };
 
 /// Connections to one endpoint.
 #[derive(Debug, Default)]
 pub struct Http2Pool {
     connections: RefCell<Vec<Rc<Connection>>>,
-    opening: RefCell<Option<Opening>>,
+    /// Whether a connection is being opened.
+    opening: Cell<bool>,
+    line: RefCell<VecDeque<Waiting>>,
 }
 
-/// An attempt to connect that all who need a connection wait for; in the end it holds why it
-/// failed, if it did.
-type Opening = watch::Receiver<Option<Rc<Error>>>;
+/// Somebody who waits for a place, or for the reason why there is none.
+type Waiting = oneshot::Sender<Result<Http2Lease, Rc<Error>>>;
 
 #[derive(Debug)]
 struct Connection {
     sender: SendRequest<RequestBody>,
+    /// What a further connection is opened with.
+    tls: Arc<Tls>,
     streams: Cell<u32>,
     idle_since: Cell<Instant>,
 }
 
 /// A place on a connection, until it is dropped.
 #[derive(Debug)]
-pub struct Http2Lease(Rc<Connection>);
+pub struct Http2Lease {
+    connection: Rc<Connection>,
+    endpoint: Rc<Endpoint>,
+}
 
 impl Http2Lease {
     /// What sends on this connection.
     #[must_use]
     pub fn sender(&self) -> SendRequest<RequestBody> {
-        self.0.sender.clone()
+        self.connection.sender.clone()
     }
 
-    fn take(connection: &Rc<Connection>) -> Self {
+    fn take(connection: &Rc<Connection>, endpoint: &Rc<Endpoint>) -> Self {
         connection.streams.set(connection.streams.get() + 1);
-        Self(Rc::clone(connection))
+        Self { connection: Rc::clone(connection), endpoint: Rc::clone(endpoint) }
     }
 }
 
 impl Drop for Http2Lease {
     fn drop(&mut self) {
-        self.0.streams.set(self.0.streams.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
+        let Self { connection, endpoint } = self;
+        connection.streams.set(connection.streams.get().saturating_sub(1));
+        connection.idle_since.set(Instant::now());
+        endpoint.http2.serve_line(endpoint, &connection.tls);
     }
 }
 
 impl Http2Pool {
     /// A place on a connection, opening one if need be. Whoever loses patience leaves the attempt
-    /// to connect to those who come later.
+    /// to connect to those who come later; nobody waits longer than one such attempt may take.
     ///
     /// # Errors
-    /// If no connection can be opened.
+    /// If no connection can be opened, or no place was to be had in time.
     pub async fn take(
         endpoint: &Rc<Endpoint>,
         tls: &Arc<Tls>,
         patience: Option<Duration>,
     ) -> Result<Http2Lease, Rc<Error>> {
         let pool = &endpoint.http2;
-        // Each round waits for one attempt to connect, which has a limit of its own.
-        for _ in 0..ROUNDS {
-            if let Some(lease) = pool.place(endpoint, tls) {
-                return Ok(lease);
-            }
-            let mut opening = pool.opening(endpoint, tls);
-            // The sender is dropped when the attempt has ended well, and says so when it has not.
-            drop(within(patience, opening.changed()).await.map_err(Rc::new)?);
-            if let Some(error) = &*opening.borrow() {
-                return Err(Rc::clone(error));
-            }
+        if let Some(lease) = pool.place(endpoint) {
+            pool.open_ahead(endpoint, tls);
+            return Ok(lease);
         }
-        Err(Rc::new(Error::Crowded))
+        let turn = pool.stand_in_line().ok_or_else(|| Rc::new(Error::Crowded))?;
+        pool.open_further(endpoint, tls);
+        let limit = patience.unwrap_or_else(|| endpoint.connect_limit.get() + tls::HANDSHAKE_LIMIT);
+        match timeout(limit, turn).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) | Err(_) if patience.is_none() => Err(Rc::new(Error::Crowded)),
+            Ok(Err(_)) | Err(_) => Err(Rc::new(Error::Slow)),
+        }
     }
 
-    /// A free place. Begins to open a further connection when places become few.
-    fn place(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) -> Option<Http2Lease> {
+    /// A free place, on a connection with half of its places free if there is one.
+    fn place(&self, endpoint: &Rc<Endpoint>) -> Option<Http2Lease> {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|connection| !connection.sender.is_closed());
         let places = |connection: &&Rc<Connection>| connection.streams.get() < STREAMS;
-        let roomy = connections.iter().find(|connection| connection.streams.get() < STREAMS / 2);
-        let best =
-            roomy.or_else(|| connections.iter().filter(places).min_by_key(|c| c.streams.get()));
-        let lease = best.map(Http2Lease::take);
-        let few = roomy.is_none() && !connections.is_empty() && connections.len() < CONNECTIONS;
-        drop(connections);
-        if few {
-            drop(self.opening(endpoint, tls));
-        }
-        lease
+        let best = connections.iter().find(Self::is_roomy).or_else(|| {
+            connections.iter().filter(places).min_by_key(|connection| connection.streams.get())
+        });
+        best.map(|connection| Http2Lease::take(connection, endpoint))
     }
 
-    /// The attempt to connect that is under way, or a new one.
-    fn opening(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) -> Opening {
-        if let Some(opening) = &*self.opening.borrow() {
-            return opening.clone();
+    fn is_roomy(connection: &&Rc<Connection>) -> bool {
+        connection.streams.get() < STREAMS / 2
+    }
+
+    /// Opens a further connection when places become few.
+    fn open_ahead(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) {
+        if !self.connections.borrow().iter().any(|connection| Self::is_roomy(&connection)) {
+            self.open_further(endpoint, tls);
         }
-        let (ended, opening) = watch::channel(None);
-        *self.opening.borrow_mut() = Some(opening.clone());
+    }
+
+    /// Opens a further connection, unless one is being opened or there are as many as may be.
+    fn open_further(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) {
+        if self.connections.borrow().len() >= CONNECTIONS || self.opening.replace(true) {
+            return;
+        }
         let (endpoint, tls) = (Rc::clone(endpoint), Arc::clone(tls));
         tokio::task::spawn_local(async move {
             let opened = connect(&endpoint, &tls).await;
             let pool = &endpoint.http2;
-            *pool.opening.borrow_mut() = None;
+            pool.opening.set(false);
             match opened {
-                Ok(connection) => pool.connections.borrow_mut().push(Rc::new(connection)),
-                Err(error) => drop(ended.send_replace(Some(Rc::new(error)))),
+                Ok(connection) => {
+                    pool.connections.borrow_mut().push(Rc::new(connection));
+                    pool.serve_line(&endpoint, &tls);
+                }
+                Err(error) => pool.turn_away(&Rc::new(error)),
             }
         });
-        opening
+    }
+
+    /// The last place in line, if it is not too long.
+    fn stand_in_line(&self) -> Option<oneshot::Receiver<Result<Http2Lease, Rc<Error>>>> {
+        let mut line = self.line.borrow_mut();
+        if line.len() >= LINE {
+            line.retain(|waiting| !waiting.is_closed());
+        }
+        if line.len() >= LINE {
+            return None;
+        }
+        let (waiting, turn) = oneshot::channel();
+        line.push_back(waiting);
+        Some(turn)
+    }
+
+    /// Gives free places to those who have waited longest; opens a further connection if there are
+    /// not enough.
+    fn serve_line(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) {
+        while let Some(waiting) = self.first_in_line() {
+            let Some(lease) = self.place(endpoint) else {
+                self.line.borrow_mut().push_front(waiting);
+                return self.open_further(endpoint, tls);
+            };
+            // Whoever is first in line was still there a moment ago, on this same thread.
+            drop(waiting.send(Ok(lease)));
+        }
+    }
+
+    fn turn_away(&self, error: &Rc<Error>) {
+        while let Some(waiting) = self.first_in_line() {
+            drop(waiting.send(Err(Rc::clone(error))));
+        }
+    }
+
+    fn first_in_line(&self) -> Option<Waiting> {
+        let mut line = self.line.borrow_mut();
+        loop {
+            let waiting = line.pop_front()?;
+            if !waiting.is_closed() {
+                return Some(waiting);
+            }
+        }
     }
 
     /// Whether the first connection is still being opened.
     pub(super) fn is_opening(&self) -> bool {
-        self.connections.borrow().is_empty() && self.opening.borrow().is_some()
+        self.connections.borrow().is_empty() && self.opening.get()
     }
 
     pub(super) fn sweep(&self, now: Instant, limit: Duration) {
@@ -146,7 +207,7 @@ impl Http2Pool {
     }
 }
 
-async fn connect(endpoint: &Endpoint, tls: &Tls) -> Result<Connection, Error> {
+async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Connection, Error> {
     let stream = open(tls, endpoint, Carries::Http2).await?;
     let mut builder = Builder::new(OnThisWorker);
     builder
@@ -165,14 +226,17 @@ async fn connect(endpoint: &Endpoint, tls: &Tls) -> Result<Connection, Error> {
         }
     });
     let (streams, idle_since) = (Cell::new(0), Cell::new(Instant::now()));
-    Ok(Connection { sender, streams, idle_since })
+    Ok(Connection { sender, tls: Arc::clone(tls), streams, idle_since })
 }
 
 /// How many connections are opened to one endpoint at most.
 const CONNECTIONS: usize = 64;
-/// How many attempts to connect a request waits for: the first may serve others.
-const ROUNDS: usize = 8;
+/// How many may wait for a place on them: as many as there are places.
+const LINE: usize = CONNECTIONS * STREAMS as usize;
 /// How often a connection with requests under way is asked whether it is still there, and how long
 /// it may take.
 const PING: Duration = Duration::from_secs(20);
 const PING_LIMIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;
