@@ -25,7 +25,7 @@ use crate::{
 /// Answers one request.
 ///
 /// # Errors
-/// That the application was not there to begin with it, which a peer's proxy takes as leave to ask
+/// That the application did not begin with it, which a peer's proxy takes as leave to ask
 /// elsewhere.
 pub(super) async fn handle(
     visitor: Rc<Visitor>,
@@ -50,9 +50,11 @@ pub(super) async fn handle(
     }
     let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
         Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
-        Err(Failure::Connect(error)) => {
-            debug!(%error, "the application does not take connections");
-            visitor.worker.count(Event::ConnectFailed);
+        Err(failure @ (Failure::Connect(_) | Failure::NotProcessed)) => {
+            debug!(?failure, "the application did not begin with a request");
+            if matches!(failure, Failure::Connect(_)) {
+                visitor.worker.count(Event::ConnectFailed);
+            }
             if visitor.is_peer && carried == Version::HTTP_2 {
                 // Recorded like the answer that another client would have got.
                 drop(not_processed(&exchange));
@@ -64,6 +66,7 @@ pub(super) async fn handle(
                 answer(&exchange, Reason::Unreachable)
             }
         }
+        Err(Failure::BrokenOff) => answer(&exchange, Reason::BrokenOff),
         Err(failure) => {
             debug!(?failure, "the application did not answer");
             answer(&exchange, Reason::CutOff)
@@ -92,9 +95,9 @@ fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
     head
 }
 
-/// Asks the application. An idle connection that it closed at the same time is no answer, and it is
-/// asked once more if that is harmless; what it is asked on while we drain is not used again, since
-/// it may be about to end.
+/// Asks the application. An idle connection that it closed at the same time is no answer, nor is
+/// one that it was about to close, and it is asked once more if that is harmless; what it is asked
+/// on while we drain is not used again, since it may be about to end.
 async fn attempt(
     visitor: &Visitor,
     head: &Head,
@@ -107,12 +110,16 @@ async fn attempt(
     if let Some(wish) = wish {
         return send_alone(means, application, head, source, wish).await;
     }
-    match send(means, application, head, source).await {
-        Err(Failure::Stale) if head.is_idempotent() => {
-            send(Means { keep: false, ..means }, application, head, source).await
-        }
-        sent => sent,
+    let sent = send(means, application, head, source).await;
+    let again = match &sent {
+        Err(Failure::NotProcessed) => true,
+        Err(Failure::Stale) => head.is_idempotent(),
+        Ok(_) | Err(_) => false,
+    };
+    if !again {
+        return sent;
     }
+    send(Means { keep: false, ..means }, application, head, source).await
 }
 
 fn pass_on(

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    talk::{Application, full, get, http1, spawn, text, words},
+    talk::{Application, full, get, http1, http2, spawn, text, words},
     world::{Authority, Pair, Proxy, Setup, endpoints, meshed, service, service_id},
 };
 
@@ -231,5 +231,59 @@ async fn a_client_that_gives_up_leaves_nothing_behind_on_either_side() {
         assert_eq!(proxy.plane.drain.finished().await, 0);
         let gone = ["response_flags=\"DC\"", "response_code=\"0\""];
         assert_eq!(proxy.counted("istio_requests_total", &gone), 20.0);
+    }
+}
+
+/// An application of HTTP/2 that takes connections and refuses every request on them.
+async fn refusing() -> Application {
+    Application::tcp(|stream| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            respond.send_reset(h2::Reason::REFUSED_STREAM);
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_request_that_an_application_refuses_to_begin_with_is_sent_elsewhere() {
+    let authority = Authority::new();
+    let applications = [refusing().await, echo().await];
+    let servers = applications.each_ref().map(|application| {
+        let setup = Setup::new("catalogue").identity(authority.identity("catalogue"));
+        Proxy::start(setup.serving(application.address, MtlsMode::Strict))
+    });
+    let both = servers.iter().map(|server| meshed(server.inbound(), "catalogue")).collect();
+    let setup = Setup::new("frontend").identity(authority.identity("frontend"));
+    let proxy = Proxy::start(setup.with(service(both)));
+    let mut client = http2(proxy.outbound()).await;
+    for _ in 0..20 {
+        // Not idempotent: it may be sent again because nobody began with it, and for no other
+        // reason.
+        let request = Request::post("http://catalogue/").body(full("hello")).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(words(response).await, "hello");
+    }
+    assert!(proxy.counted("serin_proxy_events_total", &["replayed"]) >= 1.0);
+}
+
+#[tokio::test]
+async fn an_application_that_ends_each_connection_after_a_request_serves_all_of_them() {
+    let application = Application::tcp(|stream| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let Some(Ok((_, mut respond))) = connection.accept().await else { return };
+        respond.send_response(http::Response::new(()), true).unwrap();
+        connection.graceful_shutdown();
+        while connection.accept().await.is_some() {}
+    });
+    let application = application.await;
+    let pair = Pair::start(application.address);
+    let mut client = http2(pair.client.outbound()).await;
+    for _ in 0..100 {
+        let request = Request::post("http://catalogue/").body(full("hello")).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        words(response).await;
     }
 }
