@@ -24,6 +24,16 @@ impl Backoff {
         span.mul_f64(rand::random_range(0.5..=1.0))
     }
 
+    /// How long to wait after what succeeded has ended again: not at all if it lasted. If it did
+    /// not, that it had begun was no success.
+    pub fn after_end(&mut self, lasted: Duration) -> Duration {
+        if lasted < LONGEST {
+            return self.after_failure();
+        }
+        self.reset();
+        Duration::ZERO
+    }
+
     /// Forgets all failures.
     pub const fn reset(&mut self) {
         *self = Self::new();
@@ -52,5 +62,14 @@ mod tests {
         assert!(waits[11] >= LONGEST / 2, "{waits:?}");
         backoff.reset();
         assert!(backoff.after_failure() <= SHORTEST);
+    }
+
+    #[test]
+    fn what_ends_at_once_is_begun_again_less_and_less_often_and_what_lasted_at_once() {
+        let mut backoff = Backoff::new();
+        let waits: Vec<_> = (0..8).map(|_| backoff.after_end(Duration::from_secs(1))).collect();
+        assert!(waits[0] >= SHORTEST / 2 && waits[7] >= LONGEST / 2, "{waits:?}");
+        assert_eq!(backoff.after_end(LONGEST), Duration::ZERO);
+        assert!(backoff.after_end(Duration::ZERO) <= SHORTEST);
     }
 }

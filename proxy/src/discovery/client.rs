@@ -1,7 +1,7 @@
 //! The one task that writes what is held: it keeps a stream to control open, feeds the table with
 //! what happens, and does what the table says.
 
-use std::{path::PathBuf, pin::Pin, sync::Arc};
+use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use runtime::{clock::Clock, readiness::Pending};
 use tokio::{
@@ -91,11 +91,17 @@ impl Client {
         let Self { proxy, mut writer } = self;
         let mut backoff = Backoff::new();
         let keep_current = async {
+            let mut pause = Duration::ZERO;
             loop {
-                let session = writer.wait_for(Box::pin(open(&proxy, &mut backoff))).await;
-                backoff.reset();
+                let opening = async {
+                    tokio::time::sleep(pause).await;
+                    open(&proxy, &mut backoff).await
+                };
+                let session = writer.wait_for(Box::pin(opening)).await;
+                let opened_at = Instant::now();
                 let closed = writer.follow(session, &proxy).await;
-                warn!(%closed, "control stream ended");
+                pause = backoff.after_end(opened_at.elapsed());
+                warn!(%closed, ?pause, "control stream ended");
             }
         };
         tokio::select! {

@@ -218,6 +218,12 @@ impl Session {
         }
     }
 
+    /// Ends the stream as a replica does that goes away.
+    pub(crate) async fn cut(self) {
+        let gone = Refusal::Unavailable("going away".to_owned());
+        self.says.send(Err(gone)).await.expect("the stream is open");
+    }
+
     /// Waits until the proxy is gone.
     pub(crate) async fn closed(&mut self) {
         while self.heard.recv().await.is_some() {}

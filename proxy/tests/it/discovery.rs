@@ -275,6 +275,20 @@ async fn what_is_asked_while_control_is_away_is_answered_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_stream_that_control_ends_at_once_is_not_opened_again_at_once() {
+    let mut control = Control::start().await;
+    let _subject = Subject::of(&control);
+    let began = tokio::time::Instant::now();
+    for _ in 0..4 {
+        control.session().await.cut().await;
+    }
+    control.session().await;
+    // Half of 100, 200, 400 and 800 milliseconds at least.
+    let least = Duration::from_millis(750);
+    assert!(began.elapsed() >= least, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn reports_come_at_the_pace_that_control_sets_and_say_what_was_counted() {
     let mut control = Control::start().await;
     let subject = Subject::of(&control);
