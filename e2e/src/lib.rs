@@ -16,6 +16,7 @@ pub mod mesh;
 pub mod namespace;
 pub mod request;
 pub mod rollout;
+pub mod scrape;
 pub mod world;
 
 pub use eventually::eventually;
