@@ -1,6 +1,6 @@
 //! A gate holds what is on trial, and never what must serve.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
@@ -8,6 +8,7 @@ use e2e::{
     app::Server,
     eventually,
     kubectl::kubectl,
+    load::Load,
     mesh,
     namespace::{Injection, within},
     rollout::{self, FULL_SURGE, in_short},
@@ -28,11 +29,13 @@ fn without_the_webhook_stable_pods_come_back_and_a_new_revision_is_refused_in_a_
             shop.rolled_out("other").await?;
             shop.apply(&rollout::manifest("server", STILL)).await?;
             shop.rollout_guards("server").await?;
+            let load = Load::start(&shop, "load", "http://server:8080/", 50).await?;
             mesh::scale("serin-operator", 0).await?;
             mesh::scale("serin-webhook", 0).await?;
             let outcome = without_webhook(&shop, &server).await;
             mesh::wake().await?;
-            outcome
+            outcome?;
+            load.expect_no_failure(500).await.map(drop)
         })
         .await
     });
@@ -46,13 +49,19 @@ async fn without_webhook(shop: &Namespace, server: &Server<'_>) -> Result<()> {
         Ok(())
     })
     .await?;
+    let before = uids(&shop.pods("app=server").await?);
     let pod = shop.pods("app=server").await?.pop().context("no pod")?.name_any();
     kubectl(["delete", "pod", "-n", &shop.name, &pod, "--wait=false"]).await?;
-    // With a webhook that fails closed this takes the outage and a back-off of half a minute.
-    eventually("the stable pod is back", Duration::from_secs(20), || async {
-        ready(shop, 2).await
+    // Made at once: refused, it would come after the outage and a back-off.
+    let anew = eventually("another stable pod is made", Duration::from_secs(5), || async {
+        let pods = shop.pods("app=server").await?;
+        let is_new = |pod: &&Pod| pod.metadata.uid.as_ref().is_some_and(|it| !before.contains(it));
+        pods.iter().find(is_new).map(Pod::name_any).context("not yet")
     })
     .await?;
+    let named = format!("pod/{anew}");
+    kubectl(["wait", "--for=condition=Ready", &named, "-n", &shop.name, "--timeout=20s"]).await?;
+    ready(shop, 2).await?;
     shop.apply(&Server { version: "v2", ..server.clone() }.manifest()).await?;
     eventually("the new revision is refused", Duration::from_secs(20), || async {
         let deployment = shop.deployment("server").await?;
@@ -79,8 +88,10 @@ fn no_gate_ever_causes_an_outage() {
             shop.rolled_out("server").await?;
             shop.apply(&rollout::manifest("server", STILL)).await?;
             shop.rollout_guards("server").await?;
-            scaled_to_nothing_and_back(&shop, &server).await.context("scaling to 0 and back")?;
-            made_anew(&shop, &server).await.context("a Deployment made anew")?;
+            let load = Load::start(&shop, "load", "http://server:8080/", 50).await?;
+            made_anew(&shop, &server, &load).await.context("a Deployment made anew")?;
+            let scaled = scaled_to_nothing_and_back(&shop, &server, &load).await;
+            scaled.context("scaling to 0 and back")?;
             recreated(&shop).await.context("Recreate")?;
             one_replica(&shop).await.context("maxUnavailable 1 with one replica")
         })
@@ -88,15 +99,24 @@ fn no_gate_ever_causes_an_outage() {
     });
 }
 
+/// While a release is held, and with its own template.
+async fn made_anew(shop: &Namespace, server: &Server<'_>, load: &Load) -> Result<()> {
+    let release = Server { version: "v2", ..server.clone() };
+    held(shop, &release, load).await?;
+    kubectl(["delete", "deployment", "server", "-n", &shop.name]).await?;
+    shop.apply(&release.manifest()).await?;
+    serves(shop, "server").await?;
+    answers_again(load).await
+}
+
 /// While a release is held: the pods that come back are all of the new revision.
-async fn scaled_to_nothing_and_back(shop: &Namespace, server: &Server<'_>) -> Result<()> {
-    shop.apply(&Server { version: "v2", ..server.clone() }.manifest()).await?;
-    eventually("the release is held", Duration::from_secs(40), || async {
-        let pods = shop.pods("app=server,version=v2").await?;
-        ensure!(pods.iter().any(is_gated), "{} pods, none with a gate", pods.len());
-        Ok(())
-    })
-    .await?;
+async fn scaled_to_nothing_and_back(
+    shop: &Namespace,
+    server: &Server<'_>,
+    load: &Load,
+) -> Result<()> {
+    shop.rollout_guards("server").await?;
+    held(shop, &Server { version: "v3", ..server.clone() }, load).await?;
     shop.scale("server", 0).await?;
     eventually("no pod is left", Duration::from_secs(60), || async {
         let left = shop.pods("app=server").await?.len();
@@ -105,13 +125,34 @@ async fn scaled_to_nothing_and_back(shop: &Namespace, server: &Server<'_>) -> Re
     })
     .await?;
     shop.scale("server", 2).await?;
-    serves(shop, "server").await
+    serves(shop, "server").await?;
+    answers_again(load).await
 }
 
-async fn made_anew(shop: &Namespace, server: &Server<'_>) -> Result<()> {
-    kubectl(["delete", "deployment", "server", "-n", &shop.name]).await?;
-    shop.apply(&Server { version: "v3", ..server.clone() }.manifest()).await?;
-    serves(shop, "server").await
+/// Applies a release and waits until it is held, which no request notices.
+async fn held(shop: &Namespace, release: &Server<'_>, load: &Load) -> Result<()> {
+    shop.apply(&release.manifest()).await?;
+    let of_release = format!("app=server,version={}", release.version);
+    eventually("the release is held", Duration::from_secs(40), || async {
+        let pods = shop.pods(&of_release).await?;
+        let held = |pod: &Pod| is_gated(pod) && since(pod, "ContainersReady").is_some();
+        ensure!(pods.iter().any(held), "{} pods, none runs behind a gate", pods.len());
+        Ok(())
+    })
+    .await?;
+    load.expect_no_failure(1).await.map(drop)
+}
+
+/// After an outage that the user asked for: requests are answered, and none fails any more.
+async fn answers_again(load: &Load) -> Result<()> {
+    eventually("requests are answered again", Duration::from_secs(20), || async {
+        let stats = load.stats().await?;
+        if stats.failed > 0 {
+            load.reset().await?;
+        }
+        load.expect_no_failure(100).await.map(drop)
+    })
+    .await
 }
 
 async fn recreated(shop: &Namespace) -> Result<()> {
@@ -141,8 +182,8 @@ async fn one_replica(shop: &Namespace) -> Result<()> {
     serves(shop, "single").await
 }
 
-/// Waits until a Deployment has as many ready pods as it wants; a gate would keep them from being
-/// ready.
+/// Waits until a Deployment has as many ready pods as it wants, none of which a gate has kept
+/// waiting.
 async fn serves(shop: &Namespace, name: &str) -> Result<()> {
     eventually(&format!("{name} serves"), Duration::from_secs(60), || async {
         let deployment = shop.deployment(name).await?;
@@ -154,7 +195,24 @@ async fn serves(shop: &Namespace, name: &str) -> Result<()> {
         ensure!(ready >= Some(wanted), "{ready:?} of {wanted} are ready: {rollout}");
         Ok(())
     })
-    .await
+    .await?;
+    for pod in shop.pods(&format!("app={name}")).await? {
+        let (could, did) = (since(&pod, "ContainersReady"), since(&pod, "Ready"));
+        let waited = did.context("not ready")? - could.context("its containers are not")?;
+        ensure!(waited <= GATE, "a gate kept {} waiting for {waited} s", pod.name_any());
+    }
+    Ok(())
+}
+
+/// When a condition of a pod came true, in seconds.
+fn since(pod: &Pod, condition: &str) -> Option<i64> {
+    let mut conditions = pod.status.as_ref()?.conditions.as_ref()?.iter();
+    let condition = conditions.find(|it| it.type_ == condition && it.status == "True")?;
+    condition.last_transition_time.as_ref().map(|time| time.0.as_second())
+}
+
+fn uids(pods: &[Pod]) -> BTreeSet<String> {
+    pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect()
 }
 
 async fn ready(shop: &Namespace, count: i32) -> Result<()> {
@@ -168,6 +226,10 @@ fn is_gated(pod: &Pod) -> bool {
     let gates = pod.spec.as_ref().and_then(|spec| spec.readiness_gates.as_ref());
     gates.into_iter().flatten().any(|gate| gate.condition_type == "serin.dev/promoted")
 }
+
+/// The most seconds from containers that are ready to a pod that is: the operator opens the gate
+/// and the kubelet looks at it. Both times are cut to whole seconds.
+const GATE: i64 = 2;
 
 /// Steps that nothing passes while a test looks.
 const STILL: &str = "steps: [{weight: 10, hold: 1h, minRequests: 1000000}]";
