@@ -77,4 +77,13 @@ fn deployment_and_revision(pod: &Pod) -> Option<(&str, &str)> {
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
 #[cfg(test)]
+impl Facts {
+    /// Of a cluster with nothing in it.
+    pub(crate) fn none() -> Self {
+        use kube::runtime::reflector::store;
+        Self { rollouts: store().0, namespaces: store().0 }
+    }
+}
+
+#[cfg(test)]
 mod tests;
