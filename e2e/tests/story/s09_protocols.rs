@@ -36,7 +36,11 @@ fn every_protocol_passes_through() {
             websocket(&shop).await.context("WebSocket")?;
             tcp_of_both_manners(&shop).await.context("TCP")?;
             mariadb(&shop).await.context("MariaDB")?;
-            upload(&shop).await.context("upload")
+            upload(&shop).await.context("upload")?;
+            eventually("all is counted as mutual TLS", Duration::from_secs(20), || async {
+                all_of_it_over_mutual_tls(&shop).await
+            })
+            .await
         })
         .await
     });
@@ -104,6 +108,39 @@ async fn upload(shop: &Namespace) -> Result<()> {
         let mut command = vec!["upload", "--url=http://server:8080/upload", "--bytes", bytes];
         command.extend(flags);
         let _whole: Uploaded = client(shop, &command).await?;
+    }
+    Ok(())
+}
+
+/// As both ends have counted it, each protocol under its own metric; nothing went in plain text.
+async fn all_of_it_over_mutual_tls(shop: &Namespace) -> Result<()> {
+    for (client, server) in [("client", "server"), ("client", "greeter"), ("client", "echo")] {
+        over_mutual_tls(shop, client, server).await?;
+    }
+    over_mutual_tls(shop, "database-client", "mariadb").await?;
+    let scrape = shop.scrape("deploy/client", "app=server").await?;
+    for labels in [
+        [("request_protocol", "http"), ("response_code", "200")],
+        [("request_protocol", "grpc"), ("grpc_response_status", "0")],
+        // The WebSocket.
+        [("request_protocol", "http"), ("response_code", "101")],
+    ] {
+        let labels = [&labels[..], &[("connection_security_policy", "mutual_tls")]].concat();
+        scrape.expect_some("istio_requests_total", &labels)?;
+    }
+    Ok(())
+}
+
+async fn over_mutual_tls(shop: &Namespace, client: &str, server: &str) -> Result<()> {
+    let is_http = server == "server";
+    let metric =
+        if is_http { "istio_requests_total" } else { "istio_tcp_connections_opened_total" };
+    for (reporter, pod) in [("source", client), ("destination", server)] {
+        let to = [("reporter", reporter), ("destination_service_name", server)];
+        let security = |policy| [&to[..], &[("connection_security_policy", policy)]].concat();
+        let scrape = shop.scrape("deploy/client", &format!("app={pod}")).await?;
+        scrape.expect_some(metric, &security("mutual_tls"))?;
+        scrape.expect(metric, &security("none"), 0)?;
     }
     Ok(())
 }
