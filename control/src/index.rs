@@ -147,7 +147,10 @@ impl Index {
         if dirty.is_clean() {
             return;
         }
-        self.scribe.settle(&self.world, dirty.routes.iter());
+        if !dirty.routes.is_empty() {
+            self.meter.unreadable_routes(self.world.unreadable_routes());
+            self.scribe.settle(&self.world, dirty.routes.iter());
+        }
         self.settled.settle(&self.world, dirty);
         let snapshot = self.settled.snapshot();
         self.meter.published(&snapshot, waited.as_secs_f64(), begun.elapsed().as_secs_f64());

@@ -70,7 +70,7 @@ impl Scribe {
 /// Nothing for routes that have nothing to do with services, now or before.
 fn entry(world: &World, name: &ObjectName, route: &Arc<HttpRoute>) -> Option<Entry> {
     let verdicts = verdicts(world, name, route);
-    let mut said = route.status.parents.iter();
+    let mut said = route.status.iter().flat_map(|status| &status.parents);
     let spoken = said.any(|parent| parent.controller_name == CONTROLLER_NAME);
     (spoken || !verdicts.is_empty()).then(|| Entry { route: Arc::clone(route), verdicts })
 }

@@ -14,7 +14,10 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
     networking::v1::ServiceCIDR,
 };
-use kube::{Api, Client, core::DeserializeGuard};
+use kube::{
+    Api, Client,
+    core::{ApiResource, DeserializeGuard, DynamicObject},
+};
 use runtime::tasks::Tasks;
 use tokio::sync::mpsc;
 
@@ -82,7 +85,7 @@ pub fn spawn(tasks: &Tasks, client: &Client, meter: &Meter) -> mpsc::Receiver<Ev
     let rollouts: Api<DeserializeGuard<CanaryRollout>> = Api::all(all());
     let rollouts = Watch::new("canaryrollouts", rollouts, Rollout::keep).metered(meter);
     forward.run("watch canaryrollouts", rollouts.changes(), Event::Rollouts);
-    let routes: Api<DeserializeGuard<HTTPRoute>> = Api::all(all());
+    let routes: Api<DynamicObject> = Api::all_with(all(), &ApiResource::erase::<HTTPRoute>(&()));
     let routes = Watch::new("httproutes", routes, HttpRoute::keep).metered(meter);
     forward.run("watch httproutes", routes.when_missing(guarded).changes(), Event::Routes);
     let cidrs = Watch::<ServiceCIDR, _>::new("servicecidrs", Api::all(all()), ServiceCidr::keep);

@@ -15,6 +15,7 @@ pub struct Meter {
     wait_seconds: Histogram,
     services: Gauge,
     pods: Gauge,
+    unreadable_routes: Gauge,
 }
 
 impl Meter {
@@ -27,6 +28,7 @@ impl Meter {
             wait_seconds: Histogram::new(BUCKETS),
             services: Gauge::default(),
             pods: Gauge::default(),
+            unreadable_routes: Gauge::default(),
         }
     }
 
@@ -34,7 +36,8 @@ impl Meter {
     #[must_use]
     pub fn registered(registry: &mut Registry) -> Self {
         let meter = Self::new();
-        let Self { snapshots, settle_seconds, wait_seconds, services, pods } = meter.clone();
+        let Self { snapshots, settle_seconds, wait_seconds, services, pods, unreadable_routes } =
+            meter.clone();
         registry.register("serin_index_snapshots", "Snapshots published", snapshots);
         let help = "Time to compile what had changed";
         registry.register("serin_index_settle_seconds", help, settle_seconds);
@@ -42,17 +45,26 @@ impl Meter {
         registry.register("serin_index_wait_seconds", help, wait_seconds);
         registry.register("serin_index_service_ports", "Ports of services known", services);
         registry.register("serin_index_pods", "Pods known", pods);
+        let help = "HTTPRoutes that cannot be read and are not in force";
+        registry.register("serin_index_unreadable_routes", help, unreadable_routes);
         meter
+    }
+
+    pub(super) fn unreadable_routes(&self, found: usize) {
+        self.unreadable_routes.set(count(found));
     }
 
     pub(super) fn published(&self, snapshot: &Snapshot, waited: f64, settled: f64) {
         self.snapshots.inc();
         self.settle_seconds.observe(settled);
         self.wait_seconds.observe(waited);
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.services.set(count(snapshot.services.len()));
         self.pods.set(count(snapshot.pods.len()));
     }
+}
+
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl Default for Meter {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cluster::watch::{Change, Mirror, ObjectName, Touched};
 use model::{decision::Decision, service::ServiceId, trust::Trust};
+use tracing::warn;
 
 use super::{
     dirty::Dirty,
@@ -124,6 +125,12 @@ impl World {
     ) -> impl Iterator<Item = (&ObjectName, &HttpRoute)> {
         let routes = self.relations.routes_attached_to(service);
         routes.filter_map(|name| Some((name, self.routes.get(name)?.as_ref())))
+    }
+
+    /// How many routes cannot be read.
+    #[must_use]
+    pub fn unreadable_routes(&self) -> usize {
+        self.routes.iter().filter(|(_, route)| route.unreadable.is_some()).count()
     }
 
     /// The canonical name of a service's port.
@@ -256,6 +263,11 @@ impl World {
     }
 
     fn route_touched(&mut self, touched: &Touched<HttpRoute>) {
+        let unreadable = |route: &Option<Arc<HttpRoute>>| route.as_ref()?.unreadable.clone();
+        let why = unreadable(&touched.after);
+        if let Some(why) = why.filter(|why| unreadable(&touched.before).as_ref() != Some(why)) {
+            warn!(route = %touched.name, %why, "an HTTPRoute cannot be read and is not in force");
+        }
         self.relations.route(touched);
         self.dirty.routes.insert(touched.name.clone());
         for route in touched.before.iter().chain(&touched.after) {

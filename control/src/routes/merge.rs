@@ -10,9 +10,10 @@ use k8s_openapi::{
 use super::Entry;
 use crate::compile::gateway_api::{Said, Verdict};
 
-/// The status to write at `now`; nothing if the route has it already.
+/// The status to write at `now`; nothing if the route has it already, or one that cannot be read:
+/// what others said there would be lost.
 pub(super) fn next(entry: &Entry, now: Timestamp) -> Option<HttpRouteStatus> {
-    let held = &entry.route.status.parents;
+    let held = &entry.route.status.as_ref()?.parents;
     let is_ours = |parent: &&RouteParentStatus| parent.controller_name == CONTROLLER_NAME;
     let ours: Vec<&RouteParentStatus> = held.iter().filter(is_ours).collect();
     let others = held.iter().filter(|parent| !is_ours(parent)).cloned();

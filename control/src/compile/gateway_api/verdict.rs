@@ -36,7 +36,10 @@ pub fn verdicts(world: &World, name: &ObjectName, route: &HttpRoute) -> Vec<Verd
     let reading = read(world, name, &route.spec);
     let of_parent = |reference: &ParentRef| {
         let parent = Parent::parse(reference, name)?;
-        let conditions = conditions(world, &parent, &reading);
+        let conditions = match &route.unreadable {
+            Some(why) => vec![unreadable(why)],
+            None => conditions(world, &parent, &reading),
+        };
         Some(Verdict { parent: reference.clone(), conditions })
     };
     route.spec.parent_refs.iter().filter_map(of_parent).collect()
@@ -54,6 +57,11 @@ fn conditions(world: &World, parent: &Parent, reading: &Reading) -> Vec<Said> {
         });
     }
     conditions
+}
+
+fn unreadable(why: &str) -> Said {
+    let message = format!("not in force, because it cannot be read: {why}");
+    Said { kind: "Accepted", holds: false, reason: UNSUPPORTED, message }
 }
 
 fn accepted(world: &World, parent: &Parent, reading: &Reading) -> Said {

@@ -70,6 +70,11 @@ fn entries_of_other_controllers_are_theirs() {
 }
 
 #[test]
+fn a_status_that_cannot_be_read_is_left_as_it_is() {
+    assert_eq!(next(&entry(json!({"parents": [{"conditions": 7}]}), true), at(1)), None);
+}
+
+#[test]
 fn a_parent_that_the_route_gave_up_is_not_spoken_of_any_more() {
     let first = next(&entry(json!({}), true), at(1)).unwrap();
     let mut given_up = with_status(&first, true);

@@ -99,6 +99,18 @@ fn a_route_of_which_nothing_is_left_is_not_accepted() {
 }
 
 #[test]
+fn a_route_that_cannot_be_read_is_not_accepted_and_its_field_is_named() {
+    let expect = ["Accepted=false/UnsupportedValue"];
+    let rules = json!([{"backendRefs": []}, {"matches": [{"path": {"value": 7}}]}]);
+    let mentions = ["spec.rules[1].matches[0].path.value: ", "integer `7`, expected a string"];
+    check(cart(), rules, &expect, &mentions);
+    check(cart(), json!(7), &expect, &["spec.rules: "]);
+    let good = json!([{"backendRefs": [{"name": "cart", "port": 80}]}]);
+    let parents = json!([{"name": 7}, cart()[0]]);
+    check(parents, good, &expect, &["spec.parentRefs[0].name: "]);
+}
+
+#[test]
 fn a_message_names_the_first_few_and_counts_the_rest() {
     let backends: Vec<_> =
         (0..20).map(|n| json!({"name": format!("none-{n}"), "port": 80})).collect();
