@@ -1,4 +1,4 @@
-//! The Gateway API's HTTPRoute, as far as a mesh reads it.
+//! The Gateway API's HTTPRoute and ReferenceGrant, as far as a mesh reads them.
 //!
 //! Foreign kinds are read leniently: what we do not know is kept aside in `unknown`, so that a
 //! status can name it instead of ignoring it.
@@ -161,5 +161,52 @@ pub struct RouteParentStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// ReferenceGrant.spec.
+#[derive(
+    CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
+#[kube(
+    group = "gateway.networking.k8s.io",
+    version = "v1beta1",
+    kind = "ReferenceGrant",
+    plural = "referencegrants",
+    namespaced,
+    derive = "PartialEq",
+    doc = "ReferenceGrant of the Gateway API"
+)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReferenceGrantSpec {
+    /// Who may refer.
+    pub from: Vec<GrantedFrom>,
+    /// To what of this namespace.
+    pub to: Vec<GrantedTo>,
+}
+
+/// Objects that may refer.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GrantedFrom {
+    /// Their group.
+    pub group: String,
+    /// Their kind.
+    pub kind: String,
+    /// Their namespace.
+    pub namespace: String,
+}
+
+/// Objects that may be referred to.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GrantedTo {
+    /// Their group.
+    pub group: String,
+    /// Their kind.
+    pub kind: String,
+    /// The only one that is meant; all if absent.
+    pub name: Option<String>,
+}
+
+/// The group of the Gateway API.
+pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// The name under which Serin writes statuses of routes.
 pub const CONTROLLER_NAME: &str = "serin.dev/mesh-controller";

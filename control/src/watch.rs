@@ -6,7 +6,11 @@
 
 use std::pin::pin;
 
-use api::{canary::CanaryRollout, gateway::HTTPRoute, mesh::MeshInstallation};
+use api::{
+    canary::CanaryRollout,
+    gateway::{HTTPRoute, ReferenceGrant},
+    mesh::MeshInstallation,
+};
 use cluster::watch::{Change, Meter, Missing, Watch};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::{
@@ -22,6 +26,7 @@ use runtime::tasks::Tasks;
 use tokio::sync::mpsc;
 
 pub use cidr::ServiceCidr;
+pub use grant::Grant;
 pub use installation::Installation;
 pub use node::Node;
 pub use pod::{Gate, NamedPort, Owner, Pod};
@@ -31,6 +36,7 @@ pub use service::{Family, Service, ServicePort, TargetPort};
 pub use slice::{Slice, SliceEndpoint, SlicePort, TargetPod};
 
 mod cidr;
+mod grant;
 mod installation;
 mod node;
 mod pod;
@@ -56,6 +62,8 @@ pub enum Event {
     Rollouts(Change<Rollout>),
     /// To routes.
     Routes(Change<HttpRoute>),
+    /// To what lets routes lead to other namespaces.
+    Grants(Change<Grant>),
     /// To the ranges that services get their addresses from.
     ServiceCidrs(Change<ServiceCidr>),
 }
@@ -88,6 +96,9 @@ pub fn spawn(tasks: &Tasks, client: &Client, meter: &Meter) -> mpsc::Receiver<Ev
     let routes: Api<DynamicObject> = Api::all_with(all(), &ApiResource::erase::<HTTPRoute>(&()));
     let routes = Watch::new("httproutes", routes, HttpRoute::keep).metered(meter);
     forward.run("watch httproutes", routes.when_missing(guarded).changes(), Event::Routes);
+    let grants: Api<DeserializeGuard<ReferenceGrant>> = Api::all(all());
+    let grants = Watch::new("referencegrants", grants, Grant::keep).metered(meter);
+    forward.run("watch referencegrants", grants.when_missing(guarded).changes(), Event::Grants);
     let cidrs = Watch::<ServiceCIDR, _>::new("servicecidrs", Api::all(all()), ServiceCidr::keep);
     let cidrs = cidrs.metered(meter).when_missing(guarded);
     forward.run("watch servicecidrs", cidrs.changes(), Event::ServiceCidrs);

@@ -23,7 +23,9 @@ use crate::{
     compile::destination::ClusterDomain,
     snapshot::Snapshot,
     view::{Asker, View as _},
-    watch::{Event, HttpRoute, Installation, Node, Pod, Rollout, Service, ServiceCidr, Slice},
+    watch::{
+        Event, Grant, HttpRoute, Installation, Node, Pod, Rollout, Service, ServiceCidr, Slice,
+    },
 };
 
 /// A cluster under construction.
@@ -93,7 +95,7 @@ impl Scene {
 }
 
 /// First lists in which nothing is.
-pub(crate) fn nothing() -> [Event; 7] {
+pub(crate) fn nothing() -> [Event; 8] {
     [
         Event::Pods(Change::Reset(vec![])),
         Event::Services(Change::Reset(vec![])),
@@ -102,6 +104,7 @@ pub(crate) fn nothing() -> [Event; 7] {
         Event::Rollouts(Change::Reset(vec![])),
         Event::Routes(Change::Reset(vec![])),
         Event::ServiceCidrs(Change::Reset(vec![])),
+        Event::Grants(Change::Reset(vec![])),
     ]
 }
 
@@ -136,6 +139,7 @@ pub(crate) fn applied(object: Value) -> Event {
         "MeshInstallation" => Event::Installations(apply(object, Installation::keep)),
         "CanaryRollout" => Event::Rollouts(apply(object, Rollout::keep)),
         "HTTPRoute" => Event::Routes(apply(object, HttpRoute::keep)),
+        "ReferenceGrant" => Event::Grants(apply(object, Grant::keep)),
         other => panic!("{other}"),
     }
 }
@@ -153,6 +157,7 @@ pub(crate) fn deleted(object: &Value) -> Event {
         "MeshInstallation" => Event::Installations(Change::Deleted(name)),
         "CanaryRollout" => Event::Rollouts(Change::Deleted(name)),
         "HTTPRoute" => Event::Routes(Change::Deleted(name)),
+        "ReferenceGrant" => Event::Grants(Change::Deleted(name)),
         other => panic!("{other}"),
     }
 }
@@ -285,6 +290,23 @@ pub(crate) fn route(namespace: &str, name: &str, parents: Value, rules: Value) -
     route["spec"]["parentRefs"] = parents;
     route["spec"]["rules"] = rules;
     route
+}
+
+/// A grant in `namespace` for routes of `from`: to the service `to`, or to all.
+pub(crate) fn grant(namespace: &str, name: &str, from: &str, to: Option<&str>) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "from": [{
+                "group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": from,
+            }],
+            "to": [
+                {"group": "", "kind": "Secret"},
+                {"group": "", "kind": "Service", "name": to},
+            ],
+        },
+    })
 }
 
 /// A service as a parent.

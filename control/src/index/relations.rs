@@ -78,6 +78,15 @@ impl Relations {
         self.routes_by_backend.of(service)
     }
 
+    /// Routes that lead to anything in `namespace`.
+    pub fn routes_leading_into(&self, namespace: &str) -> impl Iterator<Item = &ObjectName> {
+        let first = ObjectName::new(namespace, "");
+        let namespace = Arc::clone(&first.namespace);
+        let all = self.routes_by_backend.0.range(first..);
+        let own = all.take_while(move |(service, _)| service.namespace == namespace);
+        own.flat_map(|(_, routes)| routes)
+    }
+
     /// Networks that addresses in use lie in.
     pub fn observed(&self) -> impl Iterator<Item = IpNet> {
         self.observed.keys().copied()

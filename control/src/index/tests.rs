@@ -82,7 +82,8 @@ impl Running {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_published_before_everything_is_known() {
-    let missing = ["pods", "services", "endpointslices", "nodes", "rollouts", "routes", "cidrs"];
+    let missing =
+        ["pods", "services", "endpointslices", "nodes", "rollouts", "routes", "cidrs", "grants"];
     for (index, what) in missing.iter().enumerate() {
         let mut running = start();
         running.trust.send_replace(Some(trust(1)));

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     compile::destination::ClusterDomain,
     decisions::Decisions,
-    watch::{Event, HttpRoute, Installation, Node, Pod, Rollout, Service, ServiceCidr, Slice},
+    watch::{
+        Event, Grant, HttpRoute, Installation, Node, Pod, Rollout, Service, ServiceCidr, Slice,
+    },
 };
 
 /// The cluster as it is known.
@@ -40,6 +42,7 @@ pub struct World {
     pub decisions: Decisions,
     /// Who has to do with whom.
     pub relations: Relations,
+    grants: Mirror<Grant>,
     pods: Mirror<Pod>,
     slices: Mirror<Slice>,
     rollouts: Mirror<Rollout>,
@@ -62,6 +65,7 @@ impl World {
             trust: None,
             decisions: Decisions::default(),
             relations: Relations::default(),
+            grants: Mirror::default(),
             pods: Mirror::default(),
             slices: Mirror::default(),
             rollouts: Mirror::default(),
@@ -87,6 +91,7 @@ impl World {
             ("nodes", self.nodes.is_complete()),
             ("servicecidrs", self.service_cidrs.is_complete()),
             ("httproutes", self.routes.is_complete()),
+            ("referencegrants", self.grants.is_complete()),
             ("canaryrollouts", self.rollouts.is_complete()),
             ("meshinstallation", self.installation.is_some()),
             ("trust", self.trust.is_some()),
@@ -125,6 +130,13 @@ impl World {
     ) -> impl Iterator<Item = (&ObjectName, &HttpRoute)> {
         let routes = self.relations.routes_attached_to(service);
         routes.filter_map(|name| Some((name, self.routes.get(name)?.as_ref())))
+    }
+
+    /// Whether routes of `namespace` may lead to `service`, which is in another.
+    #[must_use]
+    pub fn is_granted(&self, namespace: &str, service: &ObjectName) -> bool {
+        let mut grants = self.grants.in_namespace(&service.namespace);
+        grants.any(|(_, grant)| grant.permits(namespace, &service.name))
     }
 
     /// How many routes cannot be read.
@@ -168,6 +180,9 @@ impl World {
             }
             Event::Routes(change) => {
                 self.routes.apply(change).iter().for_each(|touched| self.route_touched(touched));
+            }
+            Event::Grants(change) => {
+                self.grants.apply(change).iter().for_each(|touched| self.grant_touched(touched));
             }
             Event::ServiceCidrs(change) => {
                 self.dirty.mesh |= !self.service_cidrs.apply(change).is_empty();
@@ -272,6 +287,15 @@ impl World {
         self.dirty.routes.insert(touched.name.clone());
         for route in touched.before.iter().chain(&touched.after) {
             self.dirty.services.extend(parents(&touched.name, route));
+        }
+    }
+
+    fn grant_touched(&mut self, touched: &Touched<Grant>) {
+        for name in self.relations.routes_leading_into(&touched.name.namespace) {
+            self.dirty.routes.insert(name.clone());
+            if let Some(route) = self.routes.get(name) {
+                self.dirty.services.extend(parents(name, route));
+            }
         }
     }
 

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     index::for_tests::{
-        Scene, applied, asker, deleted, gated, mesh, node, parent, pod, rollout, route, service,
-        service_id, slice,
+        Scene, applied, asker, deleted, gated, grant, mesh, node, parent, pod, rollout, route,
+        service, service_id, slice,
     },
     view::View as _,
 };
@@ -262,6 +262,7 @@ fn slots() -> Vec<Vec<Value>> {
         ],
         vec![route("other", "r", parent("shop", "cart"), backends)],
         vec![rollout("cart", 7, "v2", 2500), rollout("pay", 7, "v1", 100)],
+        vec![grant("shop", "g", "other", None), grant("shop", "g", "other", Some("cart"))],
         vec![mesh("Permissive"), mesh("Strict")],
     ]
 }

@@ -178,8 +178,13 @@ impl Reader<'_> {
         let service = ObjectName::new(namespace, &backend.name);
         // Callers reach the parent with or without the route, so naming it needs nobody's
         // permission.
-        if *namespace != *self.name.namespace && !self.parents.contains(&service) {
-            let text = format!("{place}: {service} is in another namespace");
+        let own = &*self.name.namespace;
+        let is_allowed = *namespace == *own || self.parents.contains(&service);
+        if !is_allowed && !self.world.is_granted(own, &service) {
+            let text = format!(
+                "{place}: {service} is in another namespace, where no ReferenceGrant lets \
+                 HTTPRoutes of {own} lead to it"
+            );
             return Err((Reason::RefNotPermitted, text));
         }
         let missing = |what: String| (Reason::BackendNotFound, what);

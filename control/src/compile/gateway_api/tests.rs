@@ -7,7 +7,7 @@ use model::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::index::for_tests::{Scene, parent, rollout, route, service, service_id};
+use crate::index::for_tests::{Scene, grant, parent, rollout, route, service, service_id};
 
 fn scene() -> Scene {
     let services = [("cart", "10.96.0.1"), ("cart-v2", "10.96.0.2"), ("pay", "10.96.0.3")];
@@ -131,6 +131,29 @@ fn a_backend_that_does_not_resolve_keeps_its_part_and_answers_with_an_error() {
         let expect = [(None, 30), (Some("cart.shop:80".to_owned()), 70)];
         assert_eq!(targets(&found.routes[0]), expect, "{field}: {value}");
     }
+}
+
+#[test]
+fn a_backend_in_another_namespace_is_reached_where_a_grant_allows_it() {
+    let mut far = split("client", "r", &[("pay", 1)]);
+    far["spec"]["rules"][0]["backendRefs"][0]["namespace"] = json!("shop");
+    let mut scene = scene().with([far]);
+    let mut check = |change: &dyn Fn(&mut Scene), granted: bool| {
+        change(&mut scene);
+        let found = scene.service("client", "cart.shop:80");
+        let expect = granted.then(|| "pay.shop:80".to_owned());
+        assert_eq!(targets(&found.routes[0]), [(expect, 1)]);
+    };
+    let granted = |namespace: &'static str, service: Option<&'static str>| {
+        move |scene: &mut Scene| scene.apply(grant("shop", "g", namespace, service))
+    };
+    check(&|_| {}, false);
+    check(&granted("client", None), true);
+    check(&granted("other", None), false);
+    check(&granted("client", Some("cart")), false);
+    check(&granted("client", Some("pay")), true);
+    check(&|scene| scene.delete(&grant("shop", "g", "client", Some("pay"))), false);
+    check(&|scene| scene.apply(grant("client", "g", "client", None)), false);
 }
 
 #[test]
