@@ -19,8 +19,10 @@ use wire::{
     message::{Ack, Held, Nack, Push, ToControl},
 };
 
+use self::over::Over;
 use super::Answer;
 
+mod over;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ mod tests;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     entries: BTreeMap<Key, Entry>,
+    over: Over,
     connected: bool,
     /// The coarse clock.
     now: u64,
@@ -55,8 +58,6 @@ struct Entry {
     staged: Option<Staged>,
     /// Whether a push was refused for its number: control is asked again now and then.
     refused: bool,
-    /// The highest decision seen of rollouts that are over, and when they were found to be.
-    over: BTreeMap<RolloutId, (u64, u64)>,
     waiting: Vec<oneshot::Sender<Answer>>,
     asked_at: u64,
     /// When what is used began to be, or the key was first asked for.
@@ -153,7 +154,8 @@ impl Table {
             self.effects.send.push(ToControl::Ack(Ack { key, version, decision }));
             return;
         }
-        if let Some(reason) = entry.goes_back(&resource) {
+        if let Some(reason) = entry.goes_back(&resource).or_else(|| self.over.objection(&resource))
+        {
             entry.refused = true;
             self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
             return;
@@ -180,7 +182,7 @@ impl Table {
         if matches!(entry.used, Some(Used::Absent)) {
             return;
         }
-        entry.replace(Used::Absent, now);
+        self.over.note(entry.replace(Used::Absent, now));
         self.settle(key);
         self.use_services_that_waited_for(key);
     }
@@ -247,7 +249,7 @@ impl Table {
         let Some(Staged { version, resource }) = entry.staged.take() else { return };
         let decision = resource.decision();
         entry.refused = false;
-        entry.replace(Used::Found { version, resource }, now);
+        self.over.note(entry.replace(Used::Found { version, resource }, now));
         self.settle(key);
         self.effects.send.push(ToControl::Ack(Ack { key: key.clone(), version, decision }));
     }
@@ -304,36 +306,24 @@ impl Entry {
                 let held = held.decision();
                 Some(format!("goes back behind decision {held}, which is in use"))
             }
-            Some(Used::Found { .. } | Used::Absent) | None => self.is_over(next),
+            Some(Used::Found { .. } | Used::Absent) | None => None,
         }
     }
 
-    /// Why `next` must not be used, if it brings back a rollout behind the decision at which it
-    /// ended.
-    fn is_over(&self, next: &Resource) -> Option<String> {
-        next.rollouts().into_iter().find_map(|(rollout, next)| {
-            let (last, _) = *self.over.get(&rollout)?;
-            let says =
-                || format!("held decision {last} of rollout {rollout}, which is after {next}");
-            (next < last).then(says)
-        })
+    /// Puts `next` in use; gives back the rollouts that are over with that, and how far they were.
+    fn replace(&mut self, next: Used, now: u64) -> BTreeMap<RolloutId, u64> {
+        let before = self.rollouts();
+        (self.used, self.since) = (Some(next), now);
+        let after = self.rollouts();
+        before.into_iter().filter(|(rollout, _)| !after.contains_key(rollout)).collect()
     }
 
-    /// Puts `next` in use, and remembers for a while how far rollouts were that it no longer has.
-    fn replace(&mut self, next: Used, now: u64) {
-        let before = match &self.used {
+    /// The rollouts of what is used, and how far they are.
+    fn rollouts(&self) -> BTreeMap<RolloutId, u64> {
+        match &self.used {
             Some(Used::Found { resource, .. }) => resource.rollouts(),
             Some(Used::Absent) | None => BTreeMap::default(),
-        };
-        let after = match &next {
-            Used::Found { resource, .. } => resource.rollouts(),
-            Used::Absent => BTreeMap::default(),
-        };
-        let gone = before.into_iter().filter(|(rollout, _)| !after.contains_key(rollout));
-        self.over.extend(gone.map(|(rollout, decision)| (rollout, (decision, now))));
-        self.over.retain(|rollout, _| !after.contains_key(rollout));
-        self.used = Some(next);
-        self.since = now;
+        }
     }
 
     fn line(&self, key: &Key, now: u64) -> Line {

@@ -14,7 +14,6 @@ impl Table {
         self.now = now;
         for (key, entry) in &mut self.entries {
             entry.asked_at = entry.asked_at.max(used_at(key).unwrap_or(0));
-            entry.over.retain(|_, (_, since)| now.saturating_sub(*since) < REMEMBERED);
         }
         if self.connected {
             self.ask_again();
@@ -57,14 +56,15 @@ impl Table {
             return;
         }
         for key in &keys {
-            self.entries.remove(key);
+            if let Some(entry) = self.entries.remove(key) {
+                self.over.note(entry.rollouts());
+            }
             self.effects.publish.push((key.clone(), None));
         }
         self.effects.send.push(ToControl::Unsubscribe(keys));
     }
 
-    /// Asks for what was refused because it went back: by now control may know better, or the
-    /// number may be forgotten because the rollout was made anew.
+    /// Asks for what was refused because it went back: by now control may know better.
     fn ask_again(&mut self) {
         let refused = self.entries.iter().filter(|(_, entry)| entry.refused);
         let held: Vec<_> = refused.map(|(key, entry)| entry.held(key)).collect();
@@ -84,9 +84,6 @@ fn needed_by(entry: &Entry) -> Vec<Key> {
 
 /// Ticks without use after which a key is dropped: five minutes.
 const IDLE: u64 = 30;
-/// Ticks for which the last decision of a rollout that is over is remembered: half a minute, which
-/// is longer than control's replicas differ and shorter than a rollout made anew takes to matter.
-const REMEMBERED: u64 = 3;
 /// How many keys make room together at the bound, so that not every new key looks through all of
 /// them.
 const AT_ONCE: usize = 64;

@@ -231,20 +231,50 @@ fn a_rollout_that_is_over_does_not_come_back_with_an_old_number() {
 }
 
 #[test]
-fn a_rollout_made_anew_is_followed_after_a_while_and_asked_for_until_then() {
+fn a_rollout_that_is_over_stays_over_however_long_control_was_cut_off() {
     let mut table = connected();
     let _asked = ask(&mut table, &service("a"));
     assert!(rollouts(&mut table, 1, &[("a", Some(split("a", 7)))]));
     assert!(rollouts(&mut table, 2, &[("a", None)]));
-    assert!(!rollouts(&mut table, 3, &[("a", Some(split("a", 1)))]));
-    table.tick(1, |_| Some(1));
+    table.tick(1_000, |_| Some(1_000));
+    settle(&mut table);
+    assert!(!rollouts(&mut table, 3, &[("a", Some(split("a", 6)))]));
+    // Until control knows better.
+    table.tick(1_001, |_| Some(1_001));
     let (_, send) = settle(&mut table);
     let resource = service_of(&[("a", None)]);
     let held = Held::resource(service("a"), Version(2), &resource);
     assert_eq!(send, [ToControl::Subscribe(vec![held])]);
-    table.tick(4, |_| Some(4));
+}
+
+#[test]
+fn a_rollout_of_a_key_that_was_dropped_does_not_go_back_when_it_is_asked_for_again() {
+    let mut table = connected();
+    let _asked = ask(&mut table, &service("a"));
+    assert!(rollouts(&mut table, 1, &[("a", Some(split("a", 7)))]));
+    table.tick(100, |_| None);
     settle(&mut table);
-    assert!(rollouts(&mut table, 3, &[("a", Some(split("a", 1)))]));
+    let _asked = ask(&mut table, &service("a"));
+    assert!(!rollouts(&mut table, 2, &[("a", Some(split("a", 6)))]));
+    assert!(rollouts(&mut table, 1, &[("a", Some(split("a", 7)))]));
+}
+
+#[test]
+fn of_rollouts_that_are_over_the_latest_are_remembered() {
+    let mut table = connected();
+    let _asked = ask(&mut table, &service("a"));
+    let names: Vec<_> = (0..=over::REMEMBERED).map(|n| n.to_string()).collect();
+    let mut version = 0;
+    for name in &names {
+        version += 2;
+        assert!(rollouts(&mut table, version, &[("a", Some(split(name, 7)))]));
+        assert!(rollouts(&mut table, version + 1, &[("a", None)]));
+    }
+    for (name, is_forgotten) in [(&names[1], false), (&names[0], true)] {
+        version += 2;
+        let is_used = rollouts(&mut table, version, &[("a", Some(split(name, 6)))]);
+        assert_eq!(is_used, is_forgotten, "{name}");
+    }
 }
 
 #[test]
