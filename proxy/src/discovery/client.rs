@@ -128,7 +128,8 @@ async fn open(proxy: &Proxy, backoff: &mut Backoff) -> Session {
             Err(error) => error,
         };
         failures = failures.saturating_add(1);
-        if error.may_be_ours() && failures.is_multiple_of(DOUBTFUL) {
+        let is_doubtful = error.may_be_ours() && failures.is_multiple_of(DOUBTFUL);
+        if is_doubtful || proxy.roots.disown(&proxy.clock).await {
             // Control may accept the certificate no more.
             proxy.roots.identity.renew();
         }

@@ -250,7 +250,7 @@ fn check(id: &SpiffeId, credentials: &Credentials, trust: &Trust) -> Result<(), 
 }
 
 /// Whether peers that trust `trust` and nothing else accept `chain`.
-fn leads_to(chain: &[CertificateDer<'_>], trust: &Trust, clock: &Clock) -> bool {
+pub(super) fn leads_to(chain: &[CertificateDer<'_>], trust: &Trust, clock: &Clock) -> bool {
     let now = Duration::from_millis(clock.unix_millis());
     let now = UnixTime::since_unix_epoch(now);
     anyone_below(trust).is_ok_and(|verifier| verifier.check(chain, Usage::Client, now).is_ok())

@@ -7,9 +7,9 @@
 use std::{io, path::PathBuf};
 
 use model::trust::{Anchor, Trust};
-use runtime::tls;
+use runtime::{clock::Clock, tls};
 
-use super::Identity;
+use super::{Identity, renewal::leads_to};
 
 /// Where roots come from.
 #[derive(Clone, Debug)]
@@ -48,6 +48,15 @@ impl Roots {
             Some(material) if failures.is_multiple_of(2) => Ok(Trust::clone(&material.trust)),
             Some(_) | None => self.bootstrap().await,
         }
+    }
+
+    /// Whether the bundle of the ConfigMap vouches no more for the certificate in use, as after the
+    /// mesh was made anew. Then control takes it no more than any peer does, and there is no use in
+    /// trying again with it.
+    pub(crate) async fn disown(&self, clock: &Clock) -> bool {
+        let Some(material) = self.identity.current() else { return false };
+        let bundle = self.bootstrap().await;
+        bundle.is_ok_and(|bundle| !leads_to(&material.chain, &bundle, clock))
     }
 
     async fn bootstrap(&self) -> Result<Trust, Error> {

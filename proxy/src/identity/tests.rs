@@ -304,3 +304,20 @@ async fn roots_come_from_the_file_until_control_has_sent_some_and_after_every_fa
     std::fs::write(file.path(), "no bundle").unwrap();
     assert!(roots.after(1).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_is_disowned_once_the_bundle_vouches_for_it_no_more() {
+    let (root, other) = (authority(), authority());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{}{}", root.pem(), other.pem())).unwrap();
+    let world = World::new(root);
+    let (clock, identity) = (Clock::fixed(UNIX_EPOCH + MIDNIGHT), world.identity.clone());
+    let roots = Roots { file: file.path().to_owned(), identity };
+    assert!(!roots.disown(&clock).await, "there is none yet");
+    world.generation(1).await;
+    assert!(!roots.disown(&clock).await);
+    std::fs::write(file.path(), other.pem()).unwrap();
+    assert!(roots.disown(&clock).await);
+    std::fs::write(file.path(), "no bundle").unwrap();
+    assert!(!roots.disown(&clock).await, "that says nothing");
+}
