@@ -12,11 +12,12 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
 };
 use tracing::warn;
 
-use crate::{inbound, outbound, tcp, worker::Worker};
+use crate::{inbound, metrics::Event, outbound, tcp, worker::Worker};
 
 /// Which way a connection goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,11 +35,13 @@ pub struct Desk {
     open: Arc<AtomicUsize>,
 }
 
-/// All workers' desks, and how many connections there may be.
+/// All workers' desks, and how many connections there may be either way: the pod's own never take
+/// the places of those from elsewhere, nor the other way round.
 #[derive(Debug)]
 pub struct Dispatch {
     desks: Vec<Desk>,
-    room: Arc<Semaphore>,
+    outbound: Arc<Semaphore>,
+    inbound: Arc<Semaphore>,
 }
 
 /// A connection on its way to its worker.
@@ -66,10 +69,18 @@ impl Desk {
 }
 
 impl Dispatch {
-    /// Desks for at most `connections` at a time.
+    /// Desks for at most `connections` at a time, either way.
     #[must_use]
     pub fn new(desks: Vec<Desk>, connections: usize) -> Self {
-        Self { desks, room: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))) }
+        let room = || Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        Self { desks, outbound: room(), inbound: room() }
+    }
+
+    const fn room(&self, side: Side) -> &Arc<Semaphore> {
+        match side {
+            Side::Outbound => &self.outbound,
+            Side::Inbound => &self.inbound,
+        }
     }
 
     /// The desk with the fewest connections, and its number.
@@ -111,7 +122,8 @@ pub async fn run(
     worker: Rc<Worker>,
     dispatch: Arc<Dispatch>,
 ) {
-    while let Ok(room) = Arc::clone(&dispatch.room).acquire_owned().await {
+    let mut doorkeeper = Doorkeeper { side, told_at: None };
+    while let Ok(room) = doorkeeper.admit(dispatch.room(side), &worker).await {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -132,6 +144,36 @@ pub async fn run(
     }
 }
 
+/// Lets connections in, and says so when they have to wait.
+struct Doorkeeper {
+    side: Side,
+    told_at: Option<Instant>,
+}
+
+impl Doorkeeper {
+    /// A place, as soon as there is one.
+    async fn admit(
+        &mut self,
+        room: &Arc<Semaphore>,
+        worker: &Worker,
+    ) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if let Ok(place) = Arc::clone(room).try_acquire_owned() {
+            return Ok(place);
+        }
+        worker.count(match self.side {
+            Side::Outbound => Event::OutboundFull,
+            Side::Inbound => Event::InboundFull,
+        });
+        let now = Instant::now();
+        if self.told_at.is_none_or(|told_at| now - told_at >= TELL_AGAIN) {
+            self.told_at = Some(now);
+            let (side, open) = (self.side, worker.plane.settings.connections);
+            warn!(?side, open, "all places for connections are taken: new ones wait");
+        }
+        Arc::clone(room).acquire_owned().await
+    }
+}
+
 fn serve(side: Side, stream: TcpStream, place: Place, worker: &Rc<Worker>) {
     if tcp::prepare(&stream).is_err() {
         return;
@@ -149,3 +191,5 @@ fn serve(side: Side, stream: TcpStream, place: Place, worker: &Rc<Worker>) {
 /// Connections that may wait for a worker to take them.
 const QUEUE: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is said that there is no place.
+const TELL_AGAIN: Duration = Duration::from_secs(30);

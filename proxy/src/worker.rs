@@ -68,7 +68,7 @@ pub struct Settings {
     /// The pod's addresses: connections to others are refused, for addresses of pods are used
     /// again. Empty: any.
     pub own_addresses: Vec<IpAddr>,
-    /// How many connections may be open at a time, both ways together.
+    /// How many connections may be open at a time, either way.
     pub connections: usize,
     /// How long the head of a request of HTTP/1 may take from its first byte to its last.
     pub head_limit: Duration,

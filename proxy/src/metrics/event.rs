@@ -28,6 +28,10 @@ pub enum Event {
     Replayed,
     /// A connection could not be made.
     ConnectFailed,
+    /// A connection of the pod's own waited, since as many were open as may be.
+    OutboundFull,
+    /// A connection from elsewhere waited, since as many were open as may be.
+    InboundFull,
     /// A line of the access log was dropped because writing could not keep up.
     LogLineDropped,
 }
@@ -50,6 +54,8 @@ impl Event {
             Self::RefusedServer => "refused_server",
             Self::Replayed => "replayed",
             Self::ConnectFailed => "connect_failed",
+            Self::OutboundFull => "outbound_full",
+            Self::InboundFull => "inbound_full",
             Self::LogLineDropped => "log_line_dropped",
         }
     }
@@ -68,7 +74,7 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 10] = [
+pub(super) const ALL: [Event; 12] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
@@ -78,5 +84,7 @@ pub(super) const ALL: [Event; 10] = [
     Event::RefusedServer,
     Event::Replayed,
     Event::ConnectFailed,
+    Event::OutboundFull,
+    Event::InboundFull,
     Event::LogLineDropped,
 ];

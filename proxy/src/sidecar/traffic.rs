@@ -104,7 +104,7 @@ fn settings(pod: &Pod) -> Settings {
     }
 }
 
-/// Connections that a pod may have open through its proxy, both ways together.
-const CONNECTIONS: usize = 20_000;
+/// Connections that a pod may have open through its proxy, either way.
+const CONNECTIONS: usize = 10_000;
 /// How long a client may take over the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);

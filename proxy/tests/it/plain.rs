@@ -17,6 +17,7 @@ use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
 use model::{
     endpoint::Endpoint,
+    inbound::MtlsMode,
     key::Key,
     mesh::OutboundPolicy,
     resource::{Destination, Resource},
@@ -459,4 +460,21 @@ async fn several_workers_serve_as_one() {
         words(client.send_request(get("/")).await.unwrap()).await;
     }
     assert_eq!(proxy.counted("istio_requests_total", &["response_code=\"200\""]), 30.0);
+}
+
+#[tokio::test]
+async fn connections_of_the_pods_own_leave_room_for_those_from_elsewhere() {
+    let application = Application::mirror().await;
+    let setup = Setup::new("frontend").serving(application.address, MtlsMode::Permissive);
+    let setup = setup.with(service(vec![Endpoint::plain(application.address)]));
+    let proxy = Proxy::start(Setup { connections: 1, ..setup });
+    let mut first = http1(proxy.outbound()).await;
+    words(first.send_request(get("/")).await.unwrap()).await;
+    // There is no place for another, and this one waits for it.
+    let mut waiting = http1(proxy.outbound()).await;
+    let mut visitor = http1(proxy.inbound()).await;
+    words(visitor.send_request(get("/")).await.unwrap()).await;
+    assert!(proxy.counted("serin_proxy_events_total", &["outbound_full"]) >= 1.0);
+    drop(first);
+    words(waiting.send_request(get("/")).await.unwrap()).await;
 }

@@ -105,6 +105,8 @@ pub(crate) struct Setup {
     /// Where connections to its pod were going: its application.
     pub(crate) coming_to: SocketAddr,
     pub(crate) workers: usize,
+    /// How many connections it has room for, either way.
+    pub(crate) connections: usize,
     /// Whether the kernel leads connections here and knows where they were going.
     pub(crate) redirected: bool,
 }
@@ -120,6 +122,7 @@ impl Setup {
             going_to: SERVICE,
             coming_to: nowhere,
             workers: 1,
+            connections: 1_000,
             redirected: false,
         }
     }
@@ -155,7 +158,8 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn start(setup: Setup) -> Self {
-        let Setup { name, identity, resources, going_to, coming_to, workers, redirected } = setup;
+        let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
+        let Setup { workers, connections, redirected, .. } = setup;
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
         let listener = |to, port| match redirected {
@@ -170,7 +174,7 @@ impl Proxy {
             outbound: listener(going_to, ports::OUTBOUND),
             inbound: listener(coming_to, ports::INBOUND),
             own_addresses: Vec::new(),
-            connections: 1_000,
+            connections,
             head_limit: HEAD_LIMIT,
         };
         let plane = Arc::new(Plane {
