@@ -30,6 +30,7 @@ use crate::{
     },
     metrics::Event,
     tcp::{
+        self,
         opening::{FIRST_HELLO, FIRST_REQUEST, FIRST_WORD, Heard, listen},
         stream::{Prefixed, Stream},
     },
@@ -116,7 +117,13 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
     let leaving = Some(worker.plane.drain.changed());
     let head_limit = worker.plane.settings.head_limit;
     let served = match carries {
-        Carries::Http2 => serve_http2(stream, handler(visitor), leaving).await,
+        Carries::Http2 => {
+            let socket = stream.get_ref().0.inner();
+            if tcp::give_up_after(socket, tcp::REQUESTS_UNANSWERED).is_err() {
+                return;
+            }
+            serve_http2(stream, handler(visitor), leaving).await
+        }
         Carries::Http1 => serve_http1(stream, handler(visitor), head_limit).await,
         Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream)).await,
     };

@@ -89,8 +89,13 @@ pub async fn open(tls: &Tls, endpoint: &Endpoint, carries: Carries) -> Result<St
     let stream = Prefixed::new(connected.map_err(Error::Connect)?);
     match transport {
         Transport::Mesh(id) => {
-            let connected = tls.connect(stream, carries, id).await;
-            connected.map(Stream::Tls).map_err(Error::Tls)
+            let connected = tls.connect(stream, carries, id).await.map_err(Error::Tls)?;
+            let stream = Stream::Tls(connected);
+            if carries == Carries::Http2 {
+                tcp::give_up_after(stream.inner(), tcp::REQUESTS_UNANSWERED)
+                    .map_err(Error::Connect)?;
+            }
+            Ok(stream)
         }
         Transport::Plain | Transport::Application => Ok(Stream::Plain(stream)),
     }

@@ -62,15 +62,20 @@ impl Prefixed {
 }
 
 impl Stream {
+    /// The connection itself.
+    #[must_use]
+    pub fn inner(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream.inner(),
+            Self::Tls(stream) => stream.get_ref().0.inner(),
+        }
+    }
+
     /// Makes the end of this connection look like what it is when it was cut: a reset, not an
     /// orderly end.
     pub fn reset(&self) {
-        let socket = match self {
-            Self::Plain(stream) => stream.inner(),
-            Self::Tls(stream) => stream.get_ref().0.inner(),
-        };
         // If the socket is gone already there is no one left to tell.
-        drop(SockRef::from(socket).set_linger(Some(Duration::ZERO)));
+        drop(SockRef::from(self.inner()).set_linger(Some(Duration::ZERO)));
     }
 }
 
