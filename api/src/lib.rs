@@ -4,12 +4,14 @@
 //! that users or other controllers may rely on. Doc comments here become the descriptions of the
 //! generated CRDs, so they are written for the person who reads `kubectl explain`.
 //!
-//! What is absent: behaviour. Nothing here talks to a cluster.
+//! What is absent: behaviour, but for the one rule by which labels are read ([`injection`]).
+//! Nothing here talks to a cluster.
 
 #![warn(missing_docs)]
 
 pub mod canary;
 pub mod gateway;
+pub mod injection;
 pub mod mesh;
 pub mod names;
 pub mod span;

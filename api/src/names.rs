@@ -70,6 +70,16 @@ pub const CONTROL_PORT: u16 = 15012;
 /// Where control plane, operator and webhook serve probes and metrics.
 pub const CONTROL_ADMIN_PORT: u16 = 15014;
 
+/// Namespaces that are never meshed, beside the mesh's own.
+pub const NEVER_MESHED: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+/// Containers by which the proxy of another mesh is known.
+pub const OTHER_PROXIES: [&str; 4] =
+    ["istio-proxy", "linkerd-proxy", "consul-dataplane", "kuma-sidecar"];
+/// Annotation of the kubelet's own pods, which are made from files.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
+/// Label of nodes with their operating system, by which pods choose it.
+pub const NODE_OS: &str = "kubernetes.io/os";
+
 /// The default namespace of the installation.
 pub const SYSTEM_NAMESPACE: &str = "serin-system";
 /// The operator's Deployment and service account.

@@ -6,7 +6,11 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
-use api::{mesh::MeshInstallation, names};
+use api::{
+    injection::{Rule, Traits},
+    mesh::{MeshInstallation, MeshInstallationSpec},
+    names,
+};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
@@ -32,11 +36,14 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::try_default().await.context("no cluster is configured: set KUBECONFIG")?;
     let mut findings = Vec::new();
     let mesh = Api::<MeshInstallation>::all(client.clone()).get_opt("default").await;
-    findings.extend(about_mesh(mesh.context("MeshInstallations cannot be read")?.as_ref()));
+    let mesh = mesh.context("MeshInstallations cannot be read")?;
+    findings.extend(about_mesh(mesh.as_ref()));
+    let spec = mesh.map(|mesh| mesh.spec).unwrap_or_default();
+    let rule = rule_of(&spec);
     for namespace in namespaces(&client, arguments.namespace.as_deref()).await? {
         let pods = Api::<Pod>::namespaced(client.clone(), &namespace.name_any());
         let pods = pods.list(&ListParams::default()).await.context("pods cannot be read")?;
-        findings.extend(about_namespace(&namespace, &pods.items));
+        findings.extend(about_namespace(rule, &namespace, &pods.items));
     }
     print(&findings)?;
     let wrong = findings.iter().any(|finding| matches!(finding, Finding::Error(_)));
@@ -87,39 +94,43 @@ fn about_mesh(mesh: Option<&MeshInstallation>) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong in a namespace whose pods should have proxies.
-fn about_namespace(namespace: &Namespace, pods: &[Pod]) -> Vec<Finding> {
-    let name = namespace.name_any();
-    let injection = namespace.labels().get(names::INJECTION).map(String::as_str);
-    if !matches!(injection, Some(names::ENABLED | names::REQUIRED)) {
-        return Vec::new();
-    }
+fn rule_of(spec: &MeshInstallationSpec) -> Rule<'_> {
+    let honour_istio_labels = spec.injection.honour_istio_labels;
+    Rule { own: &spec.namespace.0, honour_istio_labels }
+}
+
+/// What is wrong in a namespace some of whose pods should have proxies.
+fn about_namespace(rule: Rule<'_>, namespace: &Namespace, pods: &[Pod]) -> Vec<Finding> {
+    let (name, labels) = (namespace.name_any(), namespace.labels());
     let mut findings = Vec::new();
-    let level = namespace.labels().get("pod-security.kubernetes.io/enforce").map(String::as_str);
-    if let Some(level @ ("baseline" | "restricted")) = level {
+    // The webhook injects at no level but this one, and no level at all.
+    let level = labels.get(POD_SECURITY).filter(|level| *level != "privileged");
+    if let Some(level) = level.filter(|_| rule.is_meshed(&name, labels)) {
         findings.push(Finding::Error(format!(
             "namespace {name} enforces Pod Security level {level:?}, which forbids the capability NET_ADMIN of the \
-             init container serin-redirect: label it pod-security.kubernetes.io/enforce=privileged"
+             init container serin-redirect: label it {POD_SECURITY}=privileged"
         )));
     }
-    let unmeshed = pods.iter().filter(|pod| should_be_meshed(pod));
-    findings.extend(unmeshed.map(|pod| {
+    let slipped = |pod: &&Pod| {
+        rule.wants_proxy(&name, labels, &Traits::of(pod)) && !has_proxy(pod) && !is_over(pod)
+    };
+    findings.extend(pods.iter().filter(slipped).map(|pod| {
         let pod = pod.name_any();
         Finding::Error(format!(
-            "pod {name}/{pod} has no proxy though its namespace wants one: delete it, so that it is made anew"
+            "pod {name}/{pod} has no proxy though labels ask for one: delete it, so that it is made anew"
         ))
     }));
     findings
 }
 
-fn should_be_meshed(pod: &Pod) -> bool {
-    let spec = pod.spec.clone().unwrap_or_default();
-    let init = spec.init_containers.unwrap_or_default();
-    let ended = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    !init.iter().any(|container| container.name == names::PROXY_CONTAINER)
-        && spec.host_network != Some(true)
-        && pod.labels().get(names::INJECTION).map(String::as_str) != Some(names::DISABLED)
-        && !matches!(ended, Some("Succeeded" | "Failed"))
+fn has_proxy(pod: &Pod) -> bool {
+    let mut init = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+    init.any(|container| container.name == names::PROXY_CONTAINER)
+}
+
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    pod.metadata.deletion_timestamp.is_some() || matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 fn print(findings: &[Finding]) -> std::io::Result<()> {
@@ -136,6 +147,8 @@ fn print(findings: &[Finding]) -> std::io::Result<()> {
     Ok(())
 }
 
+const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -145,7 +158,8 @@ mod tests {
     fn check(labels: &serde_json::Value, pod: &serde_json::Value) -> Vec<Finding> {
         let namespace = json!({ "metadata": { "name": "shop", "labels": labels } });
         let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
-        about_namespace(&serde_json::from_value(namespace).unwrap(), &[pod])
+        let rule = Rule { own: "serin-system", honour_istio_labels: false };
+        about_namespace(rule, &serde_json::from_value(namespace).unwrap(), &[pod])
     }
 
     #[test]
@@ -158,6 +172,15 @@ mod tests {
             "spec": { "containers": [] },
         });
         assert_eq!(check(&json!({ "serin.dev/injection": "enabled" }), &out), []);
+    }
+
+    #[test]
+    fn a_pod_that_the_webhook_leaves_alone_misses_nothing() {
+        let windows = json!({
+            "metadata": { "name": "iis" },
+            "spec": { "containers": [], "nodeSelector": { "kubernetes.io/os": "windows" } },
+        });
+        assert_eq!(check(&json!({ "serin.dev/injection": "enabled" }), &windows), []);
     }
 
     #[test]

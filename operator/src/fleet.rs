@@ -1,6 +1,5 @@
 //! The proxies, as the control replicas know them: one stream to each replica, merged by one task.
 
-pub(crate) mod expected;
 mod link;
 pub(crate) mod live;
 pub(crate) mod merge;

@@ -3,7 +3,11 @@
 //! Idempotent: a pod that has its proxy already gets only what other webhooks left undone since,
 //! which is the probes of containers that they added.
 
-use api::{names, webhook_config::WebhookConfig};
+use api::{
+    injection::{LeftAlone, Rule, Traits},
+    names,
+    webhook_config::WebhookConfig,
+};
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
@@ -16,7 +20,7 @@ mod volumes;
 mod workload;
 
 pub use annotations::Invalid;
-pub use eligible::{LeftAlone, Refused};
+pub use eligible::Refused;
 pub use workload::Workload;
 
 use annotations::PodSettings;
@@ -62,7 +66,9 @@ pub fn inject(
     around: &Circumstances,
 ) -> Result<Injection, Refused> {
     let Some(spec) = &pod.spec else { return Ok(Injection::Leave(LeftAlone::NoSpec)) };
-    if let Some(why) = eligible::left_alone(pod, spec, config, around) {
+    let rule =
+        Rule { own: &config.system_namespace, honour_istio_labels: config.honour_istio_labels };
+    if let Some(why) = rule.left_alone(&around.namespace, &Traits::of(pod)) {
         return Ok(Injection::Leave(why));
     }
     let already = eligible::has_proxy(spec);

@@ -15,7 +15,8 @@ use e2e::{
     world::run,
 };
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, api::PostParams};
+use serde_json::{Value, json};
 
 #[test]
 fn without_the_webhook_stable_pods_come_back_and_a_new_revision_is_refused_in_a_sentence() {
@@ -32,7 +33,7 @@ fn without_the_webhook_stable_pods_come_back_and_a_new_revision_is_refused_in_a_
             let load = Load::start(&shop, "load", "http://server:8080/", 50).await?;
             mesh::scale("serin-operator", 0).await?;
             mesh::scale("serin-webhook", 0).await?;
-            let outcome = without_webhook(&shop, &server).await;
+            let outcome = Box::pin(without_webhook(&shop, &server)).await;
             mesh::wake().await?;
             outcome?;
             load.expect_no_failure(500).await.map(drop)
@@ -62,6 +63,7 @@ async fn without_webhook(shop: &Namespace, server: &Server<'_>) -> Result<()> {
     let named = format!("pod/{anew}");
     kubectl(["wait", "--for=condition=Ready", &named, "-n", &shop.name, "--timeout=20s"]).await?;
     ready(shop, 2).await?;
+    Box::pin(refuses_as_the_table_says(shop)).await?;
     shop.apply(&Server { version: "v2", ..server.clone() }.manifest()).await?;
     eventually("the new revision is refused", Duration::from_secs(20), || async {
         let deployment = shop.deployment("server").await?;
@@ -76,6 +78,53 @@ async fn without_webhook(shop: &Namespace, server: &Server<'_>) -> Result<()> {
     shop.apply(&Server { version: "v2", ..Server::new("other") }.manifest()).await?;
     shop.rolled_out("other").await?;
     ready(shop, 2).await
+}
+
+/// Of pods of a revision that is not released the policy refuses those that the webhook would have
+/// given a proxy, and no others.
+async fn refuses_as_the_table_says(shop: &Namespace) -> Result<()> {
+    let rows = include_str!("../../../api/testdata/injection.json");
+    let pods = shop.world().namespaced::<Pod>(&shop.name);
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    for row in serde_json::from_str::<Vec<Value>>(rows)? {
+        // The labels of this namespace, and what a mesh is like by default.
+        let here = row["namespace"] == json!({ "serin.dev/injection": "enabled" });
+        if !here || row["istio"] == json!(true) {
+            continue;
+        }
+        let refused = match pods.create(&dry, &unreleased(&row)?).await {
+            Ok(_made) => false,
+            Err(kube::Error::Api(status)) if status.message.contains("is not released yet") => true,
+            Err(other) => return Err(other).with_context(|| row["what"].to_string()),
+        };
+        ensure!(json!(refused) == row["wanted"], "{}: refused is {refused}", row["what"]);
+    }
+    Ok(())
+}
+
+/// A pod of the table as if the Deployment `server` had made it from a template of its own.
+fn unreleased(row: &Value) -> Result<Pod> {
+    let mut pod = json!({
+        "metadata": { "name": "unreleased", "annotations": row["annotations"], "labels": {} },
+        "spec": { "containers": [{ "name": "app" }] },
+    });
+    let said = row["labels"].as_object().cloned().unwrap_or_default();
+    pod["metadata"]["labels"] = Value::Object(said);
+    pod["metadata"]["labels"]["pod-template-hash"] = json!("abc");
+    pod["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "server-abc", "uid": "u", "controller": true,
+    }]);
+    for (key, value) in row["spec"].as_object().into_iter().flatten() {
+        pod["spec"][key] = value.clone();
+    }
+    for list in ["containers", "initContainers"] {
+        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+            container["image"] = json!("nothing");
+        }
+    }
+    // Pods of the kubelet's own must name their node.
+    pod["spec"]["nodeName"] = json!("nowhere");
+    Ok(serde_json::from_value(pod)?)
 }
 
 #[test]

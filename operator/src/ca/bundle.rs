@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use api::names;
+use api::{injection::Rule, names};
 use cluster::{apply::Applier, watch::ObjectName};
 use k8s_openapi::{
     api::core::v1::ConfigMap,
@@ -16,7 +16,6 @@ use tracing::{info, warn};
 
 use super::View;
 use crate::{
-    fleet::expected::Rule,
     mesh::meta,
     session::Shared,
     world::{BundleFacts, World},

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use api::{mesh::MeshInstallation, mesh::MeshInstallationSpec, names};
+use api::{injection::Rule, mesh::MeshInstallation, mesh::MeshInstallationSpec, names};
 use model::{
     acks::Census,
     moment::Moment,
@@ -18,7 +18,7 @@ use super::{
     vault::{Broken, Data, Root, Vault},
 };
 use crate::{
-    fleet::{Fleet, expected::Rule, live::Live, replicas},
+    fleet::{Fleet, live::Live, replicas},
     world::{World, moment},
 };
 

@@ -5,10 +5,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use api::injection::Rule;
 use cluster::watch::ObjectName;
 use model::moment::Moment;
 
-use super::expected::Rule;
 use crate::world::{PodFacts, World};
 
 /// The proxies that live, by the uid of their pods.
@@ -45,7 +45,7 @@ impl Unmeshed {
             }
             let namespace = world.namespaces.get(&ObjectName::new("", &name.namespace));
             let Some(namespace) = namespace else { continue };
-            if rule.wants_proxy(&name.namespace, &namespace.labels, pod) {
+            if rule.wants_proxy(&name.namespace, &namespace.labels, &pod.traits) {
                 found.total += 1;
                 if found.named.len() < NAMED {
                     found.named.push(label(name));

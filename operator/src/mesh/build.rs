@@ -4,6 +4,7 @@ mod account;
 mod budget;
 mod config;
 mod deployment;
+mod expression;
 mod label;
 mod policy;
 mod role;

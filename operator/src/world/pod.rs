@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::names;
+use api::{injection::Traits, names};
 use k8s_openapi::{
     api::core::v1::{ContainerStatus, Pod, PodStatus},
     apimachinery::pkg::apis::meta::v1::{OwnerReference, Time},
@@ -21,10 +21,8 @@ pub(crate) struct PodFacts {
     pub(crate) revision: Option<Revision>,
     pub(crate) node: Option<String>,
     pub(crate) address: Option<String>,
-    /// Whether it shares its node's network.
-    pub(crate) host_network: bool,
-    /// Whether it is a pod of the kubelet's own (static).
-    pub(crate) mirror: bool,
+    /// What decides whether it is to have a proxy.
+    pub(crate) traits: Traits,
     /// Whether it was made with a proxy.
     pub(crate) meshed: bool,
     /// Whether the proxy's container runs.
@@ -76,8 +74,7 @@ pub(super) fn keep(pod: &Pod) -> Option<PodFacts> {
     let (meta, spec, status) = (&pod.metadata, pod.spec.as_ref()?, pod.status.as_ref());
     let labels = meta.labels.clone().unwrap_or_default();
     let revision = labels.get(names::POD_TEMPLATE_HASH);
-    let init = spec.init_containers.iter().flatten();
-    let annotated = |name: &str| meta.annotations.iter().flatten().any(|(key, _)| key == name);
+    let mut init = spec.init_containers.iter().flatten();
     Some(PodFacts {
         uid: meta.uid.clone()?,
         owner: meta.owner_references.iter().flatten().find_map(controller),
@@ -85,9 +82,8 @@ pub(super) fn keep(pod: &Pod) -> Option<PodFacts> {
         labels,
         node: spec.node_name.clone(),
         address: status.and_then(|status| status.pod_ip.clone()),
-        host_network: spec.host_network.unwrap_or(false),
-        mirror: annotated("kubernetes.io/config.mirror"),
-        meshed: init.clone().any(|container| container.name == names::PROXY_CONTAINER),
+        traits: Traits::of(pod),
+        meshed: init.any(|container| container.name == names::PROXY_CONTAINER),
         proxy_running: status.is_some_and(proxy_runs),
         terminal: status.is_some_and(is_terminal),
         // The deletion timestamp is when the grace ends, not when the deletion was asked for.

@@ -5,4 +5,6 @@ mod golden;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod rule;
+#[cfg(test)]
 mod shapes;

@@ -67,3 +67,13 @@ fn a_pod_without_its_proxy_is_counted_and_named() {
     let ended = unmeshed(|pod| (pod.meshed, pod.terminal) = (false, true));
     assert_eq!(ended.total, 0);
 }
+
+#[test]
+fn a_pod_that_the_webhook_leaves_alone_is_not_missing_a_proxy() {
+    use api::injection::LeftAlone;
+    let rule = Rule { own: "serin-system", honour_istio_labels: false };
+    for why in LeftAlone::ALL {
+        let alone = |pod: &mut PodFacts| (pod.meshed, pod.traits.obstacle) = (false, Some(why));
+        assert_eq!(Unmeshed::of(&world(alone, READY), rule), Unmeshed::default(), "{why:?}");
+    }
+}

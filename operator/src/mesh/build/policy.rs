@@ -9,12 +9,13 @@ use k8s_openapi::{
     api::admissionregistration::v1::{
         MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicy,
         ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec,
-        ValidatingAdmissionPolicySpec, Validation, Variable,
+        ValidatingAdmissionPolicySpec, Validation,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
 
 use super::{
+    expression::{self, variable},
     label::global,
     selector::{elsewhere, is_in},
 };
@@ -23,6 +24,12 @@ use crate::mesh::valid::Valid;
 /// Refuses pods of a revision that its rollout does not trust and that lack the gate: they were
 /// made without the webhook.
 pub(super) fn rollout_gate(valid: &Valid) -> ValidatingAdmissionPolicy {
+    let mut variables = expression::wants_proxy(valid.spec.injection.honour_istio_labels);
+    variables.extend([
+        variable("revision", REVISION),
+        variable("target", "params.spec.targetRef.name"),
+        variable("trusted", "params.?status.?trustedRevisions.orValue([])"),
+    ]);
     let spec = ValidatingAdmissionPolicySpec {
         failure_policy: Some("Ignore".to_owned()),
         match_conditions: None,
@@ -31,12 +38,7 @@ pub(super) fn rollout_gate(valid: &Valid) -> ValidatingAdmissionPolicy {
             api_version: Some(format!("{}/v1alpha1", names::GROUP)),
             kind: Some("CanaryRollout".to_owned()),
         }),
-        variables: Some(vec![
-            variable("wants_proxy", &wants_proxy(valid)),
-            variable("revision", REVISION),
-            variable("target", "params.spec.targetRef.name"),
-            variable("trusted", "params.?status.?trustedRevisions.orValue([])"),
-        ]),
+        variables: Some(variables),
         validations: Some(vec![Validation {
             expression: GATED.to_owned(),
             message_expression: Some(GATED_MESSAGE.to_owned()),
@@ -86,16 +88,6 @@ pub(super) fn injection_required_binding(valid: &Valid) -> ValidatingAdmissionPo
     binding(valid, INJECTION_REQUIRED, None)
 }
 
-/// The rule of [`super::selector`]: only pods that the webhook would have been asked about are held
-/// to it. It is a variable because a match condition does not see the namespace.
-fn wants_proxy(valid: &Valid) -> String {
-    let mut expression = format!("({SERIN_WANTS})");
-    if valid.spec.injection.honour_istio_labels {
-        expression = format!("{expression} || ({ISTIO_WANTS})");
-    }
-    format!("!object.spec.?hostNetwork.orValue(false) && ({expression})")
-}
-
 fn policy(
     valid: &Valid,
     name: &str,
@@ -138,10 +130,6 @@ fn pods(namespaces: LabelSelector) -> MatchResources {
     }
 }
 
-fn variable(name: &str, expression: &str) -> Variable {
-    Variable { name: name.to_owned(), expression: expression.to_owned() }
-}
-
 const ROLLOUT_GATE: &str = "serin-rollout-gate";
 const INJECTION_REQUIRED: &str = "serin-injection-required";
 
@@ -162,13 +150,3 @@ const GATED_MESSAGE: &str = r#""revision " + variables.revision + " of Deploymen
 
 const MESHED: &str =
     r#"object.spec.?initContainers.orValue([]).exists(c, c.name == "serin-proxy")"#;
-
-const SERIN_WANTS: &str = r#"namespaceObject.metadata.?labels[?"serin.dev/injection"].orValue("") in ["enabled", "required"]
-  ? object.metadata.?labels[?"serin.dev/injection"].orValue("") != "disabled"
-  : object.metadata.?labels[?"serin.dev/injection"].orValue("") == "enabled""#;
-
-const ISTIO_WANTS: &str = r#"!(namespaceObject.metadata.?labels[?"serin.dev/injection"].orValue("") in ["enabled", "required", "disabled"]) &&
-!(object.metadata.?labels[?"serin.dev/injection"].orValue("") in ["enabled", "disabled"]) &&
-(namespaceObject.metadata.?labels[?"istio-injection"].orValue("") == "enabled"
-  ? object.metadata.?labels[?"sidecar.istio.io/inject"].orValue("") != "false"
-  : object.metadata.?labels[?"sidecar.istio.io/inject"].orValue("") == "true")"#;

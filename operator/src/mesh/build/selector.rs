@@ -1,7 +1,7 @@
 //! Which pods are to have a proxy, as label selectors: each pod is meant by one of them at most.
 //!
-//! A pod's own label wins over its namespace's. The same rule stands as CEL in [`super::policy`],
-//! and as code in `crate::fleet::expected`, which counts the pods that slipped through.
+//! A pod's own label wins over its namespace's. It is the part of the rule of [`api::injection`]
+//! that labels can say; the whole of it stands as CEL in [`super::expression`].
 
 use api::names;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
@@ -54,12 +54,13 @@ fn istio_entries(valid: &Valid) -> [Entry; 2] {
     [by_namespace, by_pod]
 }
 
-/// Namespaces other than our own and kube-system: what injection needs must not need injection.
+/// Namespaces other than our own and the cluster's: what injection needs must not need injection.
 pub(super) fn elsewhere<const N: usize>(
     valid: &Valid,
     requirements: [LabelSelectorRequirement; N],
 ) -> LabelSelector {
-    let never = [valid.spec.namespace.0.as_str(), "kube-system"];
+    let mut never = vec![valid.spec.namespace.0.as_str()];
+    never.extend(names::NEVER_MESHED);
     let mut all = vec![not_in("kubernetes.io/metadata.name", &never)];
     all.extend(requirements);
     LabelSelector { match_expressions: Some(all), match_labels: None }
@@ -87,3 +88,6 @@ fn requirement(key: &str, operator: &str, values: &[&str]) -> LabelSelectorRequi
 }
 
 const SERIN_YES: [&str; 2] = [names::ENABLED, names::REQUIRED];
+
+#[cfg(test)]
+mod tests;

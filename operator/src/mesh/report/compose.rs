@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use api::{
+    injection::Rule,
     mesh::{MeshDisplay, MeshInstallation, MeshInstallationStatus, ProxiesStatus, RolloutsStatus},
     names,
 };
@@ -20,7 +21,6 @@ use crate::{
     ca,
     fleet::{
         Fleet,
-        expected::Rule,
         live::{Live, NAMED, Unmeshed},
         merge::Proxy,
     },
