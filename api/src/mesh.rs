@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
 
+pub mod lifetime;
+
 /// The mesh of this cluster. There is one, named `default`; `kubectl get mesh` shows it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
@@ -73,6 +75,7 @@ pub struct MeshInstallationSpec {
     #[serde(default)]
     pub proxy: Proxy,
     /// The addresses of the cluster.
+    #[x_kube(validation = Rule::new("self.cidrs.all(cidr, isCIDR(cidr))").message(CIDRS))]
     #[serde(default)]
     pub network: Network,
     /// Mutual TLS.
@@ -82,6 +85,11 @@ pub struct MeshInstallationSpec {
     #[serde(default)]
     pub outbound: Outbound,
     /// The certificate authority.
+    #[x_kube(
+        validation = lifetime::leaf(),
+        validation = lifetime::root(),
+        validation = lifetime::root_and_leaf()
+    )]
     #[serde(default)]
     pub ca: Ca,
     /// Metrics, traces and logs.
@@ -161,7 +169,7 @@ pub struct Network {
     /// Pod and service ranges as CIDRs; found from the cluster if absent. Nothing else may live in
     /// them but nodes: meshed pods do not connect to addresses in them at which no pod and no
     /// service is known.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), inner(length(max = 43)))]
     pub cidrs: Vec<String>,
 }
 
@@ -205,9 +213,9 @@ pub enum OutboundPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ca {
-    /// How long a root lives.
+    /// How long a root lives: at most 36500d, and at least ten times `leafLifetime`.
     pub root_lifetime: Span,
-    /// How long a workload's certificate lives; it is renewed at half of it.
+    /// How long a workload's certificate lives, from 10m to 30d; it is renewed at half of it.
     pub leaf_lifetime: Span,
     /// When and how roots are replaced.
     pub rotation: Rotation,
@@ -373,3 +381,6 @@ impl Default for Ca {
         Self { root_lifetime, leaf_lifetime, rotation: Rotation::default() }
     }
 }
+
+const CIDRS: &str =
+    "spec.network.cidrs: each must be a range of addresses such as 10.0.0.0/8 or fd00::/8";

@@ -17,6 +17,8 @@ use api::mesh::CaStatus;
 pub(crate) use issue::Issue;
 pub(crate) use keep::{Inputs, keep};
 
+use crate::mesh::valid::Invalid;
+
 /// What others see of the authority.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct View {
@@ -46,8 +48,10 @@ pub(crate) enum Trouble {
     Former,
     #[error("cannot write the authority's Secrets: {0}")]
     Write(String),
-    #[error("cannot make a root: {0}")]
-    Mint(String),
+    #[error("no root is made: {0}")]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Mint(#[from] mint::Error),
 }
 
 impl Trouble {
@@ -58,6 +62,7 @@ impl Trouble {
             Self::Broken(_) => "RootBroken",
             Self::Former => "FormerMesh",
             Self::Write(_) => "SecretNotWritten",
+            Self::Invalid(invalid) => invalid.label(),
             Self::Mint(_) => "RootNotMade",
         }
     }
@@ -65,7 +70,7 @@ impl Trouble {
     /// Whether it stays until a person does something.
     pub(crate) const fn is_stalled(&self) -> bool {
         match self {
-            Self::Lost { .. } | Self::Broken(_) => true,
+            Self::Lost { .. } | Self::Broken(_) | Self::Invalid(_) => true,
             Self::Former | Self::Write(_) | Self::Mint(_) => false,
         }
     }

@@ -41,6 +41,13 @@ fn malformed_objects_are_refused_in_a_sentence() {
                 ("default", "{namespace: elsewhere}", "spec.namespace cannot be changed"),
                 ("default", "{mtls: {mode: Sometimes}}", "Unsupported value"),
                 ("default", "{controlPlane: {replicas: 0}}", "greater than or equal to 1"),
+                ("default", "{ca: {leafLifetime: 1m}}", "spec.ca.leafLifetime must be from 10m to 30d"),
+                ("default", "{ca: {leafLifetime: 90d}}", "spec.ca.leafLifetime must be from 10m to 30d"),
+                ("default", "{ca: {rootLifetime: 999999999d}}", "spec.ca.rootLifetime must be at most 36500d"),
+                ("default", "{ca: {rootLifetime: 999999999h}}", "spec.ca.rootLifetime must be at most 36500d"),
+                ("default", "{ca: {rootLifetime: 9d23h}}", "at least ten times spec.ca.leafLifetime"),
+                ("default", "{network: {cidrs: [10.0.0.0]}}", "must be a range of addresses"),
+                ("default", "{network: {cidrs: [fd00::/129]}}", "must be a range of addresses"),
             ] {
                 says(apply(&mesh(name, spec)).await, sentence)?;
             }

@@ -1,6 +1,10 @@
 //! Keeps the authority's Secrets as they should be: looks, asks the machine, writes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use api::{mesh::MeshInstallation, names};
 use cluster::{apply::Applier, events::Happening};
@@ -29,7 +33,10 @@ use super::{
 };
 use crate::{
     fleet::{Fleets, Passport, replicas, serving_issuer},
-    mesh::meta,
+    mesh::{
+        meta,
+        valid::{Operator, validate},
+    },
     session::Shared,
     world::{SecretFacts, World, Worlds},
 };
@@ -193,11 +200,8 @@ impl Keeper {
     }
 
     fn mint(&self, mesh: &MeshInstallation) -> Result<Authority, Trouble> {
-        let domain = mesh.spec.trust_domain.0.parse();
-        let domain = domain.map_err(|e: model::identity::Error| Trouble::Mint(e.to_string()))?;
-        let lifetime = mesh.spec.ca.root_lifetime.0;
-        let validity = Validity { now: self.inputs.shared.clock.now(), lifetime };
-        mint::authority(&domain, validity).map_err(|error| Trouble::Mint(error.to_string()))
+        let shared = &self.inputs.shared;
+        mint_for(mesh, &shared.operator, shared.clock.now())
     }
 
     fn decide(&self, mesh: &MeshInstallation, vault: &Vault) -> Result<(Vault, Hold), Trouble> {
@@ -336,6 +340,17 @@ async fn wait(worlds: &mut Worlds, fleets: Option<&mut Fleets>, most: Duration) 
     };
     // That nothing changed in time is an answer as well.
     drop(timeout(most, change).await);
+}
+
+/// A root for what `mesh` asks of `operator`: a spec that is wrong must not show in a certificate.
+fn mint_for(
+    mesh: &MeshInstallation,
+    operator: &Operator,
+    now: SystemTime,
+) -> Result<Authority, Trouble> {
+    let valid = validate(mesh, operator)?;
+    let validity = Validity { now, lifetime: valid.spec.ca.root_lifetime.0 };
+    Ok(mint::authority(&valid.trust_domain, validity)?)
 }
 
 fn find(secret: Option<&SecretFacts>, mesh: &str, had: Option<&str>) -> Found {

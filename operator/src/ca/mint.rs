@@ -2,7 +2,7 @@
 //!
 //! What is made is PEM; when it is used, and whether it is kept, is decided elsewhere.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::identity::{SpiffeId, TrustDomain};
 use rcgen::{
@@ -26,8 +26,8 @@ pub(crate) struct Authority {
 }
 
 /// Why a certificate could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make {what}")]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("cannot make {what}: {source}")]
 pub(crate) struct Error {
     what: &'static str,
     source: rcgen::Error,
@@ -44,11 +44,13 @@ pub(crate) struct Validity {
 pub(crate) fn authority(domain: &TrustDomain, validity: Validity) -> Result<Authority, Error> {
     let error = |source| Error { what: "a root", source };
     let root_key = new_key().map_err(error)?;
-    let root = ca_params(domain, "root", BasicConstraints::Constrained(1), validity);
+    let root =
+        ca_params(domain, "root", BasicConstraints::Constrained(1), validity).map_err(error)?;
     let root_certificate = root.self_signed(&root_key).map_err(error)?;
     let signer = Issuer::from_params(&root, &root_key);
     let issuer_key = new_key().map_err(error)?;
     let issuer = ca_params(domain, "issuer", BasicConstraints::Constrained(0), validity);
+    let issuer = issuer.map_err(error)?;
     let issuer_certificate = issuer.signed_by(&issuer_key, &signer).map_err(error)?;
     Ok(Authority {
         root: Pair { certificate: root_certificate.pem(), key: root_key.serialize_pem() },
@@ -61,7 +63,7 @@ pub(crate) fn leaf(issuer: &Pair, id: &SpiffeId, validity: Validity) -> Result<P
     let error = |source| Error { what: "a leaf", source };
     let name = SanType::URI(id.to_string().try_into().map_err(error)?);
     let usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-    let mut params = leaf_params(vec![name], usages, validity);
+    let mut params = leaf_params(vec![name], usages, validity).map_err(error)?;
     params.use_authority_key_identifier_extension = true;
     let signing = KeyPair::from_pem(&issuer.key).map_err(error)?;
     let signer = Issuer::from_ca_cert_pem(&issuer.certificate, signing).map_err(error)?;
@@ -78,12 +80,13 @@ pub(crate) fn server(names: &[String], validity: Validity) -> Result<(Pair, Stri
     let ca_key = new_key().map_err(error)?;
     let mut ca = CertificateParams::default();
     ca.distinguished_name = common_name("Serin webhook");
-    make_ca(&mut ca, BasicConstraints::Constrained(0), validity);
+    make_ca(&mut ca, BasicConstraints::Constrained(0), validity).map_err(error)?;
     let ca_certificate = ca.self_signed(&ca_key).map_err(error)?;
     let signer = Issuer::from_params(&ca, &ca_key);
     let dns = |name: &String| name.clone().try_into().map(SanType::DnsName);
     let sans = names.iter().map(dns).collect::<Result<Vec<_>, _>>().map_err(error)?;
     let params = leaf_params(sans, vec![ExtendedKeyUsagePurpose::ServerAuth], validity);
+    let params = params.map_err(error)?;
     let key = new_key().map_err(error)?;
     let certificate = params.signed_by(&key, &signer).map_err(error)?;
     let pair = Pair { certificate: certificate.pem(), key: key.serialize_pem() };
@@ -106,41 +109,51 @@ fn ca_params(
     role: &str,
     constraints: BasicConstraints,
     validity: Validity,
-) -> CertificateParams {
+) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     // Two roots of one domain must not share a name: chain building matches issuers by name first.
     let serial: u64 = rand::random();
     params.distinguished_name = common_name(&format!("Serin {role} {domain} {serial:016x}"));
-    make_ca(&mut params, constraints, validity);
-    params
+    make_ca(&mut params, constraints, validity)?;
+    Ok(params)
 }
 
-fn make_ca(params: &mut CertificateParams, constraints: BasicConstraints, validity: Validity) {
+fn make_ca(
+    params: &mut CertificateParams,
+    constraints: BasicConstraints,
+    validity: Validity,
+) -> Result<(), rcgen::Error> {
     params.is_ca = IsCa::Ca(constraints);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
-    last(params, validity);
+    last(params, validity)
 }
 
 fn leaf_params(
     names: Vec<SanType>,
     usages: Vec<ExtendedKeyUsagePurpose>,
     validity: Validity,
-) -> CertificateParams {
+) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = names;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = usages;
-    last(&mut params, validity);
-    params
+    last(&mut params, validity)?;
+    Ok(params)
 }
 
-fn last(params: &mut CertificateParams, Validity { now, lifetime }: Validity) {
+/// Fails for an end that a certificate cannot write down.
+fn last(
+    params: &mut CertificateParams,
+    Validity { now, lifetime }: Validity,
+) -> Result<(), rcgen::Error> {
+    let end = now.checked_add(lifetime).filter(|end| *end < UNIX_EPOCH + CALENDAR);
     params.serial_number = Some(SerialNumber::from_slice(&rand::random::<[u8; 16]>()));
     params.not_before = (now - SKEW).into();
-    params.not_after = (now + lifetime).into();
+    params.not_after = end.ok_or(rcgen::Error::Time)?.into();
+    Ok(())
 }
 
 fn common_name(name: &str) -> DistinguishedName {
@@ -151,6 +164,8 @@ fn common_name(name: &str) -> DistinguishedName {
 
 /// How far a peer's clock may be behind ours.
 const SKEW: Duration = Duration::from_secs(300);
+/// From 1970 to the year 9999, the last that fits.
+const CALENDAR: Duration = Duration::from_secs(253_370_764_800);
 
 #[cfg(test)]
 mod tests;

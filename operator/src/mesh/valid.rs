@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use api::mesh::{MeshInstallation, MeshInstallationSpec};
+use api::{
+    mesh::{MeshInstallation, MeshInstallationSpec, lifetime},
+    span::Span,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 use model::identity::TrustDomain;
@@ -50,10 +53,8 @@ pub(crate) enum Invalid {
     TrustDomain(#[from] model::identity::Error),
     #[error("spec.network.cidrs: {0:?} is not a CIDR such as 10.0.0.0/8")]
     Cidr(String),
-    #[error("spec.ca.leafLifetime is {found}: certificates must live for 10m to 30d")]
-    LeafLifetime { found: String },
-    #[error("spec.ca.rootLifetime is {found}: it must be at least ten times spec.ca.leafLifetime")]
-    RootLifetime { found: String },
+    #[error("{rule}; it is {found}")]
+    Lifetime { rule: &'static str, found: String },
     #[error("the object has no uid, so nothing can be owned by it")]
     Anonymous,
 }
@@ -66,7 +67,7 @@ impl Invalid {
             Self::Version { .. } => "OtherVersion",
             Self::TrustDomain(_) => "InvalidTrustDomain",
             Self::Cidr(_) => "InvalidCidr",
-            Self::LeafLifetime { .. } | Self::RootLifetime { .. } => "InvalidLifetime",
+            Self::Lifetime { .. } => "InvalidLifetime",
             Self::Anonymous => "Anonymous",
         }
     }
@@ -98,11 +99,15 @@ pub(crate) fn validate(mesh: &MeshInstallation, operator: &Operator) -> Result<V
 
 fn check_lifetimes(spec: &MeshInstallationSpec) -> Result<(), Invalid> {
     let (leaf, root) = (spec.ca.leaf_lifetime, spec.ca.root_lifetime);
-    if leaf.0.as_secs() < SHORTEST_LEAF_SECONDS || leaf.0.as_secs() > LONGEST_LEAF_SECONDS {
-        return Err(Invalid::LeafLifetime { found: leaf.to_string() });
+    let refused = |rule, found: Span| Err(Invalid::Lifetime { rule, found: found.to_string() });
+    if !lifetime::LEAF.contains(&leaf.0) {
+        return refused(lifetime::LEAF_BOUNDS, leaf);
     }
-    if root.0 < leaf.0 * 10 {
-        return Err(Invalid::RootLifetime { found: root.to_string() });
+    if root.0 > lifetime::LONGEST_ROOT {
+        return refused(lifetime::ROOT_BOUNDS, root);
+    }
+    if root.0 < leaf.0 * lifetime::LEAVES_OF_A_ROOT {
+        return refused(lifetime::ROOT_BELOW_LEAVES, root);
     }
     Ok(())
 }
@@ -112,9 +117,6 @@ fn is_cidr(text: &str) -> bool {
     let parsed = parts.and_then(|(a, p)| Some((a.parse::<IpAddr>().ok()?, p.parse::<u8>().ok()?)));
     parsed.is_some_and(|(address, prefix)| prefix <= if address.is_ipv4() { 32 } else { 128 })
 }
-
-const SHORTEST_LEAF_SECONDS: u64 = 600;
-const LONGEST_LEAF_SECONDS: u64 = 30 * 24 * 3600;
 
 #[cfg(test)]
 mod tests;

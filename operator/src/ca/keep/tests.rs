@@ -1,5 +1,7 @@
 use std::time::UNIX_EPOCH;
 
+use api::{mesh::MeshInstallationSpec, span::Span};
+
 use super::*;
 
 fn facts(owner: Option<&str>, change: impl Fn(&mut Data)) -> SecretFacts {
@@ -33,4 +35,21 @@ fn a_root_of_a_deleted_mesh_is_not_adopted_and_a_restored_one_is() {
     assert_eq!(find(Some(&former), "mesh", None), Found::Trouble(Trouble::Former));
     let restored = facts(None, |_| {});
     assert!(matches!(find(Some(&restored), "mesh", Some("r")), Found::Vault(_)));
+}
+
+#[test]
+fn nothing_is_minted_for_a_spec_that_is_wrong() {
+    let mut mesh = MeshInstallation::new("default", MeshInstallationSpec::default());
+    mesh.metadata.uid = Some("mesh".to_owned());
+    let text = str::to_owned;
+    let operator = Operator {
+        namespace: text("serin-system"),
+        images: text("serin.dev"),
+        version: text("1.2.3"),
+    };
+    assert!(mint_for(&mesh, &operator, UNIX_EPOCH).is_ok());
+    mesh.spec.ca.root_lifetime = Span::days(999_999_999);
+    let trouble = mint_for(&mesh, &operator, UNIX_EPOCH).unwrap_err();
+    assert!(trouble.is_stalled());
+    assert!(trouble.to_string().contains("spec.ca.rootLifetime"), "{trouble}");
 }

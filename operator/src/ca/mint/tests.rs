@@ -69,3 +69,11 @@ fn the_webhooks_certificate_is_good_for_its_service_below_its_ca() {
     assert!(check("serin-webhook.serin-system.svc").is_ok());
     assert!(check("other.serin-system.svc").is_err());
 }
+
+#[test]
+fn an_end_beyond_the_calendar_is_an_error() {
+    let domain = "cluster.local".parse().unwrap();
+    for lifetime in [DAY * 365 * 9000, Duration::MAX] {
+        assert!(authority(&domain, Validity { now: at(20_000), lifetime }).is_err());
+    }
+}

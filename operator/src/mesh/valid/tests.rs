@@ -40,8 +40,11 @@ fn addresses_must_be_ranges() {
 }
 
 #[test]
-fn a_root_must_outlive_its_leaves() {
+fn a_root_must_outlive_its_leaves_and_end_before_the_calendar() {
     check(|spec| spec.ca.leaf_lifetime = Span::seconds(60), Some("InvalidLifetime"));
     check(|spec| spec.ca.leaf_lifetime = Span::days(60), Some("InvalidLifetime"));
     check(|spec| spec.ca.root_lifetime = Span::days(2), Some("InvalidLifetime"));
+    check(|spec| spec.ca.root_lifetime = Span::days(36_500), None);
+    check(|spec| spec.ca.root_lifetime = Span::days(36_501), Some("InvalidLifetime"));
+    check(|spec| spec.ca.root_lifetime = Span::days(999_999_999), Some("InvalidLifetime"));
 }
