@@ -155,6 +155,7 @@ async fn apply(
         cluster_role_bindings,
         role_bindings,
         webhook_config,
+        leases,
         services,
         deployments,
         budgets,
@@ -168,6 +169,7 @@ async fn apply(
     all(applier, &role_bindings).await?;
     all(applier, &[webhook_config]).await?;
     all(applier, first.as_slice()).await?;
+    all(applier, &leases).await?;
     all(applier, &services).await?;
     all(applier, &deployments).await?;
     all(applier, &budgets).await?;

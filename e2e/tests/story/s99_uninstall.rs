@@ -29,6 +29,7 @@ fn deleting_the_mesh_removes_all_that_was_made_for_it_and_it_can_be_made_again()
                 }
                 kubectl(["delete", "mesh", "default", "--wait=false"]).await?;
                 nothing_is_left(&MADE).await?;
+                no_lease_is_left().await?;
                 load.expect_no_failure(20).await?;
 
                 // As if nothing had been: new pods trust the new root.
@@ -86,6 +87,18 @@ async fn nothing_is_left(kinds: &[&str]) -> Result<()> {
             left.extend(listed.lines().filter(|name| name.contains("serin")).map(str::to_owned));
         }
         ensure!(left.is_empty(), "{left:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until the control plane's Lease is gone, a minute at most. The operator's own stays for as
+/// long as the operator does.
+async fn no_lease_is_left() -> Result<()> {
+    eventually("the control plane's Lease is gone", Duration::from_secs(60), || async {
+        let lease = ["get", "lease", "serin-control", "-n", "serin-system", "--ignore-not-found"];
+        let left = kubectl(lease).await?;
+        ensure!(left.is_empty(), "{left}");
         Ok(())
     })
     .await

@@ -6,6 +6,7 @@ mod config;
 mod deployment;
 mod expression;
 mod label;
+mod lease;
 mod policy;
 mod role;
 mod selector;
@@ -18,6 +19,7 @@ use k8s_openapi::api::{
         ValidatingWebhookConfiguration,
     },
     apps::v1::Deployment,
+    coordination::v1::Lease,
     core::v1::{ConfigMap, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRoleBinding, RoleBinding},
@@ -35,6 +37,7 @@ pub(crate) struct Desired {
     pub(crate) cluster_role_bindings: Vec<ClusterRoleBinding>,
     pub(crate) role_bindings: Vec<RoleBinding>,
     pub(crate) webhook_config: ConfigMap,
+    pub(crate) leases: Vec<Lease>,
     pub(crate) services: Vec<Service>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) budgets: Vec<PodDisruptionBudget>,
@@ -64,6 +67,7 @@ pub(crate) fn build(valid: &Valid, ca_bundle: Option<&[u8]>) -> Desired {
         cluster_role_bindings: vec![role::control(valid), role::webhook(valid)],
         role_bindings: vec![role::control_in_namespace(valid)],
         webhook_config: config,
+        leases: vec![lease::control(valid)],
         services: vec![service::control(valid), service::webhook(valid)],
         deployments: vec![deployment::control(valid), deployment::webhook(valid, &hash)],
         budgets: budget::all(valid),

@@ -11,6 +11,7 @@ use k8s_openapi::api::{
         ValidatingWebhookConfiguration,
     },
     apps::v1::Deployment,
+    coordination::v1::Lease,
     core::v1::{ConfigMap, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRoleBinding, RoleBinding},
@@ -34,7 +35,8 @@ pub(super) async fn watch(client: Client, own: String, drifted: watch::Sender<u6
         stamps::<ValidatingWebhookConfiguration>(Api::all(local(&client))),
         stamps::<ValidatingAdmissionPolicy>(Api::all(local(&client))),
         stamps::<ValidatingAdmissionPolicyBinding>(Api::all(local(&client))),
-        settings(Api::namespaced(client, &own)),
+        settings(Api::namespaced(local(&client), &own)),
+        lease(Api::namespaced(client, &own)),
     ];
     let mut mirrors: Vec<Mirror<String>> = kinds.iter().map(|_| Mirror::default()).collect();
     let numbered = kinds.into_iter().enumerate();
@@ -64,6 +66,12 @@ where
 /// Our right to ConfigMaps is by name.
 fn settings(api: Api<ConfigMap>) -> Stamps {
     Watch::new("Own", api, stamp).named(api::names::WEBHOOK_CONFIG).changes().boxed()
+}
+
+/// Renewed every few seconds by whoever holds it: only that it is there counts.
+fn lease(api: Api<Lease>) -> Stamps {
+    let uid = |lease: &Lease| lease.metadata.uid.clone();
+    Watch::new("Own", api, uid).named(api::names::CONTROL).changes().boxed()
 }
 
 fn stamp<K: Resource>(object: &K) -> Option<String> {

@@ -37,6 +37,7 @@ fn the_default_mesh_is_built_as_its_golden_files_say() {
         cluster_role_bindings,
         role_bindings,
         webhook_config,
+        leases,
         services,
         deployments,
         budgets,
@@ -49,6 +50,7 @@ fn the_default_mesh_is_built_as_its_golden_files_say() {
     check("cluster-role-bindings.json", &cluster_role_bindings);
     check("role-bindings.json", &role_bindings);
     check("webhook-config.json", &webhook_config);
+    check("leases.json", &leases);
     check("services.json", &services);
     check("deployments.json", &deployments);
     check("budgets.json", &budgets);
