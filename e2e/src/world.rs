@@ -44,6 +44,17 @@ impl World {
         if self.env.text("SERIN_E2E_FULL").is_some() { all } else { some }
     }
 
+    /// The program `serinctl`.
+    ///
+    /// # Errors
+    /// If nobody said where it is.
+    pub fn serinctl(&self) -> Result<PathBuf> {
+        let program = self.env.text("SERIN_E2E_SERINCTL").map(PathBuf::from);
+        program.context(
+            "SERIN_E2E_SERINCTL is not set: `cargo xtask e2e` builds serinctl and says where it is",
+        )
+    }
+
     /// The folder of a cluster that `cargo xtask cluster` made; none on somebody else's.
     #[must_use]
     pub fn cluster_dir(&self) -> Option<PathBuf> {

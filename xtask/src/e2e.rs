@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::check::cargo;
@@ -76,7 +76,14 @@ pub(crate) fn count(workspace: &Workspace, args: &Args) -> Result<Tally> {
     }
 }
 
-fn on_our_own(workspace: &Workspace, args: &Args, programs: &[PathBuf]) -> Result<Tally> {
+/// What a test run needs outside the cluster.
+struct Programs {
+    tests: Vec<PathBuf>,
+    /// Tests run it as a user does.
+    serinctl: PathBuf,
+}
+
+fn on_our_own(workspace: &Workspace, args: &Args, programs: &Programs) -> Result<Tally> {
     let which = Which::named(&args.name)?;
     if !args.keep {
         // A run that was cut short may have left its own behind.
@@ -90,11 +97,12 @@ fn on_our_own(workspace: &Workspace, args: &Args, programs: &[PathBuf]) -> Resul
     result
 }
 
-fn run_all(target: &Target, programs: &[PathBuf], args: &Args) -> Result<Tally> {
+fn run_all(target: &Target, programs: &Programs, args: &Args) -> Result<Tally> {
     let mut tally = Tally::default();
-    for program in programs {
+    for program in &programs.tests {
         // One after the other: they share a cluster, and say how long things take.
         let mut tests = target.command(program);
+        tests.env("SERIN_E2E_SERINCTL", &programs.serinctl);
         if args.full {
             // The measurements are what one then wants to see.
             tests.env("SERIN_E2E_FULL", "1").arg("--nocapture");
@@ -104,24 +112,23 @@ fn run_all(target: &Target, programs: &[PathBuf], args: &Args) -> Result<Tally> 
     Ok(tally)
 }
 
-/// Builds the test programs of the e2e crate and says where they are.
-fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let messages = command::read(cargo(workspace).args([
-        "test",
-        "--package",
-        "e2e",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-    ]))?;
-    let programs: Vec<_> = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok()?.executable)
-        .collect();
-    if programs.is_empty() {
+/// Builds the test programs of the e2e crate, and serinctl, and says where they are.
+fn build(workspace: &Workspace) -> Result<Programs> {
+    let tests = executables(workspace, &["test", "--package", "e2e", "--no-run"])?;
+    if tests.is_empty() {
         bail!("the e2e crate has no tests");
     }
-    Ok(programs)
+    let serinctl = executables(workspace, &["build", "--package", "cli", "--bin", "serinctl"])?;
+    let serinctl = serinctl.into_iter().next().context("cargo does not say where serinctl is")?;
+    Ok(Programs { tests, serinctl })
+}
+
+/// The programs that cargo builds for these arguments.
+fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<PathBuf>> {
+    let format = ["--message-format", "json-render-diagnostics"];
+    let messages = command::read(cargo(workspace).args(arguments).args(format))?;
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    Ok(artifacts.filter_map(|artifact| artifact.executable).collect())
 }
 
 /// What cargo prints for each thing it has built.

@@ -101,6 +101,40 @@ fn a_namespace_that_forbids_the_init_container_is_named_at_admission() {
     });
 }
 
+/// What `serinctl check` says is told by its exit code too.
+#[test]
+fn serinctl_check_names_a_namespace_that_forbids_the_init_container() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "restricted", Injection::On, |shop| async move {
+            let fine = check(&shop).await?;
+            ensure!(fine.status.success(), "before: {fine:?}");
+            let enforce = "pod-security.kubernetes.io/enforce=restricted";
+            kubectl(["label", "namespace", &shop.name, enforce]).await?;
+            let found = check(&shop).await?;
+            let said = String::from_utf8_lossy(&found.stdout);
+            let sentence = format!(
+                "error:   namespace {} enforces Pod Security level \"restricted\", which forbids the capability \
+                 NET_ADMIN",
+                shop.name
+            );
+            ensure!(said.contains(&sentence), "{said}");
+            ensure!(said.contains("pod-security.kubernetes.io/enforce=privileged"), "{said}");
+            ensure!(found.status.code() == Some(1), "{:?}", found.status);
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// Runs `serinctl check` on a namespace, as a user does.
+async fn check(shop: &Namespace) -> Result<std::process::Output> {
+    let mut command = tokio::process::Command::new(shop.world().serinctl()?);
+    let run = command.args(["check", "--namespace", &shop.name]).kill_on_drop(true).output();
+    let done = tokio::time::timeout(Duration::from_secs(30), run).await;
+    done.context("serinctl check takes longer than 30 s")?.context("serinctl cannot be run")
+}
+
 #[test]
 fn a_review_that_is_garbage_is_answered_with_400_and_harms_nothing() {
     run(|world| async move {
