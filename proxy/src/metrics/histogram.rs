@@ -46,7 +46,7 @@ impl Reading {
 
     /// The bounds in units, each with its own count (not cumulated).
     pub(super) fn buckets(&self) -> Vec<(f64, u64)> {
-        let bounds = BOUNDS.iter().map(|bound| in_units(*bound)).chain([f64::MAX]);
+        let bounds = BOUNDS.iter().map(|bound| in_units(*bound)).chain([f64::INFINITY]);
         bounds.zip(self.counts).collect()
     }
 }

@@ -52,6 +52,9 @@ fn workers_add_up_under_istios_names() {
     assert_eq!(value(&text, "istio_request_duration_milliseconds_bucket", &five), "2");
     let one = [&labels[..], &["le=\"1.0\""]].concat();
     assert_eq!(value(&text, "istio_request_duration_milliseconds_bucket", &one), "0");
+    // Prometheus takes no quantile of a histogram without this one.
+    let all = [&labels[..], &["le=\"+Inf\""]].concat();
+    assert_eq!(value(&text, "istio_request_duration_milliseconds_bucket", &all), "2");
     assert_eq!(value(&text, "istio_response_bytes_sum", &labels), "4000.0");
 }
 
