@@ -4,6 +4,7 @@
 
 mod opaque;
 mod request;
+mod strict;
 mod visitor;
 
 use std::{net::SocketAddr, rc::Rc};
@@ -26,7 +27,7 @@ use crate::{
     http::{
         Local,
         head_timer::InRequest,
-        serve::{Handler, serve_http1, serve_http2},
+        serve::{Handler, drained, never, serve_http1, serve_http2},
     },
     metrics::Event,
     tcp::{
@@ -114,7 +115,7 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
         }
     };
     let visitor = Visitor::new(worker, arrived, policy, Some(proven));
-    let leaving = Some(worker.plane.drain.changed());
+    let leaving = Box::pin(drained(worker.plane.drain.changed()));
     let head_limit = worker.plane.settings.head_limit;
     let served = match carries {
         Carries::Http2 => {
@@ -124,7 +125,7 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
             }
             serve_http2(stream, handler(visitor), leaving).await
         }
-        Carries::Http1 => serve_http1(stream, handler(visitor), head_limit).await,
+        Carries::Http1 => serve_http1(stream, handler(visitor), head_limit, never()).await,
         Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream)).await,
     };
     if let Err(error) = served {
@@ -133,17 +134,40 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
 }
 
 async fn serve_plain(visitor: Rc<Visitor>, stream: Prefixed, spoken: &Spoken) {
-    let leaving = Some(visitor.worker.plane.drain.changed());
-    let (stream, head_limit) = (Stream::Plain(stream), visitor.worker.plane.settings.head_limit);
-    let served = match spoken {
+    let stream = Stream::Plain(stream);
+    let overdue = strict::overdue(&visitor);
+    let served: Local<_> = match spoken {
         _ if visitor.is_opaque => return opaque::carry(&visitor, stream).await,
-        Spoken::Http1 => serve_http1(stream, handler(visitor), head_limit).await,
-        Spoken::Http2 => serve_http2(stream, handler(visitor), leaving).await,
+        Spoken::Http1 => Box::pin(serve_plain_http1(visitor, stream)),
+        Spoken::Http2 => Box::pin(serve_plain_http2(visitor, stream)),
         Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&visitor, stream).await,
+    };
+    let served = tokio::select! {
+        biased;
+        () = overdue => return debug!("a plain connection was cut: the workload is strict now"),
+        served = served => served,
     };
     if let Err(error) = served {
         debug!(%error, "a plain connection ended early");
     }
+}
+
+async fn serve_plain_http1(visitor: Rc<Visitor>, stream: Stream) -> hyper::Result<()> {
+    let worker = Rc::clone(&visitor.worker);
+    let head_limit = worker.plane.settings.head_limit;
+    let leaving = Box::pin(async move { strict::turned(&worker).await });
+    serve_http1(stream, handler(visitor), head_limit, leaving).await
+}
+
+async fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> hyper::Result<()> {
+    let worker = Rc::clone(&visitor.worker);
+    let leaving = Box::pin(async move {
+        tokio::select! {
+            () = drained(worker.plane.drain.changed()) => {}
+            () = strict::turned(&worker) => {}
+        }
+    });
+    serve_http2(stream, handler(visitor), leaving).await
 }
 
 async fn serve_silent(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, stream: Prefixed) {

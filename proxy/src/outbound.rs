@@ -21,7 +21,7 @@ use crate::{
     http::{
         Local,
         head_timer::InRequest,
-        serve::{Handler, serve_http1, serve_http2},
+        serve::{Handler, never, serve_http1, serve_http2},
     },
     metrics::Event,
     tcp::{
@@ -103,8 +103,10 @@ async fn speak(caller: Rc<Caller>, mut stream: Prefixed) {
 async fn speak_as(caller: Rc<Caller>, stream: Prefixed, spoken: &Spoken) {
     let head_limit = caller.worker.plane.settings.head_limit;
     let served = match spoken {
-        Spoken::Http1 => serve_http1(Stream::Plain(stream), handler(caller), head_limit).await,
-        Spoken::Http2 => serve_http2(Stream::Plain(stream), handler(caller), None).await,
+        Spoken::Http1 => {
+            serve_http1(Stream::Plain(stream), handler(caller), head_limit, never()).await
+        }
+        Spoken::Http2 => serve_http2(Stream::Plain(stream), handler(caller), never()).await,
         Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&caller, stream).await,
     };
     if let Err(error) = served {

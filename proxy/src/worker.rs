@@ -72,6 +72,8 @@ pub struct Settings {
     pub connections: usize,
     /// How long the head of a request of HTTP/1 may take from its first byte to its last.
     pub head_limit: Duration,
+    /// How long plain connections may go on when the workload takes them no more.
+    pub strict_grace: Duration,
 }
 
 /// Where one way's connections come in.

@@ -1,6 +1,6 @@
 //! Serves HTTP on a connection that a client opened.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
@@ -27,18 +27,30 @@ pub type Handler = Rc<
     ) -> Local<Result<Response<ResponseBody>, h2::Error>>,
 >;
 
-/// When a connection is to be told to end, if ever.
-pub type Leaving = Option<tokio::sync::watch::Receiver<State>>;
+/// What ends when a connection is to be told to end.
+pub type Leaving = Local<()>;
+
+/// A connection that is never told to end.
+#[must_use]
+pub fn never() -> Leaving {
+    Box::pin(std::future::pending())
+}
 
 /// Serves HTTP/1, each request's head within `head_limit`, until the client closes, or something
-/// fails, which ends this connection and nothing else.
+/// fails, which ends this connection and nothing else; once it leaves, it ends with the request
+/// that is under way.
 ///
 /// A proxy that drains does not close an idle connection, on which a request may be under way; its
 /// answers say `connection: close`, which the handler sees to.
 ///
 /// # Errors
 /// What ended the connection.
-pub async fn serve_http1<I>(io: I, handler: Handler, head_limit: Duration) -> hyper::Result<()>
+pub async fn serve_http1<I>(
+    io: I,
+    handler: Handler,
+    head_limit: Duration,
+    leaving: Leaving,
+) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -52,7 +64,13 @@ where
         .header_read_timeout(None)
         .max_buf_size(LONGEST_HEAD as usize)
         .auto_date_header(false);
-    builder.serve_connection(io, service).with_upgrades().await
+    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = leaving => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
 /// Serves HTTP/2 until the client closes, or we leave and what was begun has ended.
@@ -78,27 +96,17 @@ where
         .auto_date_header(false)
         .enable_connect_protocol();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    let mut leave = pin!(left(leaving));
-    let mut told = false;
-    poll_fn(|context| {
-        if !told && leave.as_mut().poll(context).is_ready() {
-            told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        match connection.as_mut().poll(context) {
-            Poll::Ready(ended) => Poll::Ready(ended),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = leaving => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
 }
 
-/// Waits until the proxy drains; for ever if nobody is to be told.
-async fn left(leaving: Leaving) {
-    if let Some(mut state) = leaving
-        && state.wait_for(|state| *state != State::Serving).await.is_ok()
-    {
-        return;
+/// Ends when the proxy drains.
+pub async fn drained(mut state: tokio::sync::watch::Receiver<State>) {
+    if state.wait_for(|state| *state != State::Serving).await.is_err() {
+        std::future::pending::<()>().await;
     }
-    std::future::pending::<()>().await;
 }

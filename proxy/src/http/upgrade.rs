@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tracing::debug;
 
 use super::{
-    body::ResponseBody, exchange::Exchange, head::strip_hop, recorder::Shared, send::Lease,
+    Local, body::ResponseBody, exchange::Exchange, head::strip_hop, recorder::Shared, send::Lease,
 };
 use crate::{
     cause::causes,
@@ -51,7 +51,7 @@ pub fn is_agreed<B>(method: &Method, response: &Response<B>) -> bool {
 }
 
 /// Passes the server's agreement on and, once the client has it, carries bytes until both sides
-/// have ended. What the exchange and `lease` hold is held as long.
+/// have ended, or `overdue` does. What the exchange and `lease` hold is held as long.
 #[must_use]
 pub fn agree(
     wish: Wish,
@@ -59,6 +59,7 @@ pub fn agree(
     mut exchange: Exchange,
     recorder: Shared,
     lease: Lease,
+    overdue: Local<()>,
 ) -> Response<ResponseBody> {
     let server = hyper::upgrade::on(&mut response);
     let (mut parts, _) = response.into_parts();
@@ -72,13 +73,13 @@ pub fn agree(
     // The request is over, and what holds for it goes on: the bytes that follow begin no new one.
     let (client, held) = (wish.client, exchange.release());
     tokio::task::spawn_local(async move {
-        carry(client, server, &recorder).await;
+        carry(client, server, &recorder, overdue).await;
         drop((held, lease));
     });
     Response::from_parts(parts, ResponseBody::Empty)
 }
 
-async fn carry(client: OnUpgrade, server: OnUpgrade, recorder: &Shared) {
+async fn carry(client: OnUpgrade, server: OnUpgrade, recorder: &Shared, overdue: Local<()>) {
     let (client, server) = match tokio::try_join!(client, server) {
         Ok(both) => both,
         Err(error) => return debug!(%error, "an upgrade was agreed on and did not come about"),
@@ -86,7 +87,11 @@ async fn carry(client: OnUpgrade, server: OnUpgrade, recorder: &Shared) {
     let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
     let series = recorder.streams(Flags::None);
     series.open();
-    let relayed = relay(&mut client, &mut server, &*series).await;
+    let relayed = tokio::select! {
+        biased;
+        () = overdue => Ok(()),
+        relayed = relay(&mut client, &mut server, &*series) => relayed,
+    };
     series.close();
     if let Err(error) = relayed {
         debug!(error = causes(&error), "an upgraded connection ended early");

@@ -1,9 +1,11 @@
 //! Carries bytes from elsewhere to the pod's application.
 
+use std::io;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing::debug;
 
-use super::visitor::Visitor;
+use super::{strict, visitor::Visitor};
 use crate::{
     cause::causes,
     detect::Spoken,
@@ -75,7 +77,12 @@ async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &
         client.write_all(said).await.map_err(Cut::Client)?;
         relay(&mut client, &mut server, &*series).await
     };
-    if let Err(error) = relayed.await {
+    let relayed = tokio::select! {
+        biased;
+        () = strict::overdue(visitor) => Err(Cut::Client(io::Error::other("it is no peer"))),
+        relayed = relayed => relayed,
+    };
+    if let Err(error) = relayed {
         debug!(error = causes(&error), "a byte stream was cut");
         client.reset();
         server.reset();

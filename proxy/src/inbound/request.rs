@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use tracing::debug;
 
-use super::visitor::Visitor;
+use super::{strict, visitor::Visitor};
 use crate::{
     access_log::Entry,
     http::{
@@ -133,7 +133,7 @@ fn pass_on(
     exchange.answered(response.status().as_u16(), response.headers());
     match wish {
         Some(wish) if is_agreed(&head.method, &response) => {
-            agree(wish, response, exchange, visitor.recorder(), lease)
+            agree(wish, response, exchange, visitor.recorder(), lease, strict::overdue(visitor))
         }
         Some(_) | None => {
             let (mut parts, body) = response.into_parts();

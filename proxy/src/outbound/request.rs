@@ -24,6 +24,7 @@ use crate::{
         head_timer::InRequest,
         reply::{Reason, answer},
         send::{Failure, Means, Sent, send, send_alone},
+        serve::never,
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
@@ -165,7 +166,7 @@ impl Trip {
         match wish {
             Some(wish) if is_agreed(&self.head.method, &response) => {
                 let recorder = member.recorder(&self.caller.worker);
-                agree(wish, response, exchange, recorder, lease)
+                agree(wish, response, exchange, recorder, lease, never())
             }
             Some(_) | None => {
                 let (mut parts, body) = response.into_parts();

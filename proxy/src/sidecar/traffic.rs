@@ -101,10 +101,13 @@ fn settings(pod: &Pod) -> Settings {
         own_addresses: pod.addresses.iter().map(|address| address.to_canonical()).collect(),
         connections: CONNECTIONS,
         head_limit: HEAD_LIMIT,
+        strict_grace: STRICT_GRACE,
     }
 }
 
 /// Connections that a pod may have open through its proxy, either way.
 const CONNECTIONS: usize = 10_000;
+/// How long plain connections may go on once the workload is strict.
+const STRICT_GRACE: Duration = Duration::from_secs(30);
 /// How long a client may take over the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(15);

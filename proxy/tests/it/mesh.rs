@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     plain::{sent_to_nobody, sitting, upgrade, upgrading},
     talk::{Application, describe, empty, get, http1, http2, spawn, text, words},
-    world::{Authority, Pair, Proxy, Setup, id, meshed, service, trust},
+    world::{Authority, Pair, Proxy, Setup, id, inbound, meshed, service, trust},
 };
 
 #[tokio::test]
@@ -409,4 +409,54 @@ async fn every_resumed_session_proves_its_client_again() {
         let words = words(client.send_request(request).await.unwrap()).await;
         assert!(words.contains(&format!("URI={}", id("frontend"))), "{words}");
     }
+}
+
+fn turn_strict(server: &Proxy, application: &Application) {
+    let strict = inbound(
+        "catalogue",
+        application.address,
+        MtlsMode::Strict,
+        model::service::Protocol::Detect,
+    );
+    server.feed().push(Key::Inbound, strict);
+}
+
+fn permissive(application: &Application) -> Proxy {
+    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    Proxy::start(setup.serving(application.address, MtlsMode::Permissive))
+}
+
+#[tokio::test]
+async fn requests_in_plain_text_end_when_the_workload_becomes_strict() {
+    let application = Application::mirror().await;
+    let server = permissive(&application);
+    let mut idle = TcpStream::connect(server.inbound()).await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut first = [0; 15];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    turn_strict(&server, &application);
+    let mut rest = Vec::new();
+    let ended = timeout(Duration::from_secs(10), idle.read_to_end(&mut rest)).await;
+    ended.expect("it ends").unwrap();
+}
+
+#[tokio::test]
+async fn bytes_in_plain_text_are_cut_when_the_workload_becomes_strict() {
+    let application = Application::tcp(|mut stream| async move {
+        let mut bytes = [0; 3];
+        stream.read_exact(&mut bytes).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        drop(stream.read(&mut bytes).await);
+    });
+    let application = application.await;
+    let server = permissive(&application);
+    let mut client = TcpStream::connect(server.inbound()).await.unwrap();
+    client.write_all(&[0, 1, 2]).await.unwrap();
+    let mut echo = [0; 3];
+    client.read_exact(&mut echo).await.unwrap();
+    turn_strict(&server, &application);
+    let ended = timeout(Duration::from_secs(10), client.read(&mut echo)).await.expect("it ends");
+    assert!(ended.is_err(), "a cut is no orderly end: {ended:?}");
+    assert_eq!(server.counted("serin_proxy_events_total", &["refused_plain"]), 1.0);
 }

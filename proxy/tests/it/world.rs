@@ -176,6 +176,7 @@ impl Proxy {
             own_addresses: Vec::new(),
             connections,
             head_limit: HEAD_LIMIT,
+            strict_grace: HEAD_LIMIT,
         };
         let plane = Arc::new(Plane {
             discovery,
