@@ -75,15 +75,15 @@ impl Turn<'_> {
     }
 
     fn may_rise(&self) -> bool {
-        let suspended = match &self.rollout.phase {
-            Phase::Progressing { .. } | Phase::Promoting { .. } => self.seen.suspend,
+        let stays = match &self.rollout.phase {
+            Phase::Progressing { .. } | Phase::Promoting { .. } => self.seen.stays().is_some(),
             Phase::Idle
             | Phase::Completed
             | Phase::Withdrawn { .. }
             | Phase::Halted { .. }
             | Phase::Reverting { .. } => false,
         };
-        !suspended && self.rollout.raise_waits(self.plan, self.seen).is_none()
+        !stays && self.rollout.raise_waits(self.plan, self.seen).is_none()
     }
 
     fn tell_weight(&mut self, next: Option<&Division>) {

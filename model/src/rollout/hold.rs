@@ -198,7 +198,7 @@ impl Rollout {
     fn waiting(&self, plan: &Plan, seen: &Seen) -> Option<Waiting> {
         match &seen.target {
             Target::Missing => return Some(Waiting::Target),
-            Target::Unfit(unfit) => return Some(Waiting::FitTarget(*unfit)),
+            Target::Unfit(unfit) => return Some(Waiting::FitTarget(unfit.clone())),
             Target::Present(_) => {}
         }
         let capacity = |run: &Run| self.capacity(seen, &run.canary);
@@ -211,8 +211,7 @@ impl Rollout {
             }
             Phase::Promoting { stage: Stage::Joining, .. } => {
                 let unknown = self.raise_waits(plan, seen);
-                let suspended = || seen.suspend.then_some(Waiting::Resume);
-                unknown.or_else(suspended).or(Some(Waiting::Record))
+                unknown.or_else(|| seen.stays()).or(Some(Waiting::Record))
             }
             Phase::Promoting { stage: Stage::Trusting, .. } => Some(Waiting::Record),
             Phase::Promoting { run, stage: Stage::Opening, .. } => {

@@ -172,7 +172,7 @@ impl Rollout {
         let held = self.holds(&run.canary, plan.aim(progress, capacity));
         let pauses = || step_pauses(plan, seen, run, progress);
         self.raise_waits(plan, seen)
-            .or_else(|| seen.suspend.then_some(Waiting::Resume))
+            .or_else(|| seen.stays())
             .or_else(|| (!held).then_some(Waiting::Record))
             .or_else(|| self.counts_wait(plan, seen, run, progress))
             .or_else(|| pauses().then_some(Waiting::Approval { step: progress.step }))

@@ -50,7 +50,7 @@ impl Turn<'_> {
     /// Whether all proxies count the canary's pods among the others. Where nothing was ever
     /// divided, they do.
     fn has_joined(&self, run: &Run) -> bool {
-        if self.seen.suspend {
+        if self.seen.stays().is_some() {
             return false;
         }
         match &self.rollout.decided.split {

@@ -1,5 +1,7 @@
 //! Why things happen: closed sets, each with a label for machines and a sentence for people.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::{Breach, Rule};
@@ -44,12 +46,15 @@ pub enum Cause {
 }
 
 /// Why a workload cannot have a rollout.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Unfit {
     /// Its strategy stops all old pods before it starts new ones.
     Recreate,
-    /// One of the services also leads to pods of another workload.
-    SharedService,
+    /// One of the services also leads to pods of another workload, and nobody is kept out.
+    SharedService {
+        /// The service.
+        service: Arc<str>,
+    },
     /// Another rollout has the same target.
     SharedTarget,
 }
@@ -196,25 +201,29 @@ impl Cause {
 impl Unfit {
     /// Its name in conditions.
     #[must_use]
-    pub const fn label(self) -> &'static str {
+    pub const fn label(&self) -> &'static str {
         match self {
             Self::Recreate => "RecreateStrategy",
-            Self::SharedService => "SharedService",
+            Self::SharedService { .. } => "SharedService",
             Self::SharedTarget => "SharedTarget",
         }
     }
 
     /// Why, as a person reads it.
     #[must_use]
-    pub const fn sentence(self) -> &'static str {
+    pub fn sentence(&self) -> String {
         match self {
             Self::Recreate => {
                 "the workload's strategy Recreate stops all old pods before new ones start: nothing is held"
+                    .to_owned()
             }
-            Self::SharedService => {
-                "a service of the rollout also leads to pods of another workload: nothing is held"
+            Self::SharedService { service } => format!(
+                "service {service} also leads to pods of another workload: nothing is held. Let its selector \
+                 match the target's pods alone, or name in spec.services only services that do"
+            ),
+            Self::SharedTarget => {
+                "another rollout has the same target: nothing is held".to_owned()
             }
-            Self::SharedTarget => "another rollout has the same target: nothing is held",
         }
     }
 }

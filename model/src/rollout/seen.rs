@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::reason::Unfit;
+use super::{Waiting, reason::Unfit};
 use crate::{acks::Census, moment::Moment, revision::Revision, rows::Totals};
 
 /// What was seen. Ask for a turn only when the caches behind it are complete: a pod that is not
@@ -15,6 +15,8 @@ pub struct Seen {
     pub now: Moment,
     /// The workload.
     pub target: Target,
+    /// A service of the rollout that also leads to pods of another workload, if one does.
+    pub shared: Option<Arc<str>>,
     /// The live proxies that are subscribed to the rollout's services, and the decision that each
     /// acknowledged last (0: none). Absent while not every control replica has told all it knows.
     pub proxies: Option<Census<u64>>,
@@ -113,6 +115,14 @@ pub struct Pods {
     /// How often containers of the application crashed: their restarts, and one for each that has
     /// ended and not been started again.
     pub crashes: u32,
+}
+
+impl Seen {
+    /// What keeps a release under way from going further up, though all is known that must be.
+    pub(super) fn stays(&self) -> Option<Waiting> {
+        let shared = self.shared.clone().map(|service| Waiting::SharedService { service });
+        shared.or_else(|| self.suspend.then_some(Waiting::Resume))
+    }
 }
 
 impl Workload {

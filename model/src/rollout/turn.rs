@@ -30,18 +30,45 @@ impl Rollout {
                 let why = "the target is gone: nothing is held";
                 self.rest(plan, seen, Event::TargetLost, why)
             }
-            Target::Unfit(unfit) => self.rest(plan, seen, Event::TargetUnfit, unfit.sentence()),
-            Target::Present(workload) if workload.strategy == Strategy::Recreate => {
-                let unfit = Target::Unfit(Unfit::Recreate);
-                self.next(plan, &Seen { target: unfit, ..seen.clone() })
-            }
+            Target::Unfit(unfit) => self.rest(plan, seen, Event::TargetUnfit, &unfit.sentence()),
             Target::Present(workload) => {
+                if let Some(unfit) = self.unfit(workload, seen) {
+                    return self.next(plan, &Seen { target: Target::Unfit(unfit), ..seen.clone() });
+                }
                 let mut turn = Turn { rollout: self, plan, seen, workload, event: None };
                 turn.take();
                 let Turn { rollout, event, .. } = turn;
                 let hold = rollout.hold(plan, seen, event);
                 (rollout, hold)
             }
+        }
+    }
+
+    /// Why nothing is held for the workload, if so. With `Recreate` a gate that is held is an
+    /// outage; a service that is shared is no reason to let in whom one keeps out.
+    fn unfit(&self, workload: &Workload, seen: &Seen) -> Option<Unfit> {
+        if workload.strategy == Strategy::Recreate {
+            return Some(Unfit::Recreate);
+        }
+        let service = seen.shared.clone().filter(|_| !self.keeps_out(workload))?;
+        Some(Unfit::SharedService { service })
+    }
+
+    /// Whether there is a revision that is kept out, or is about to be.
+    fn keeps_out(&self, workload: &Workload) -> bool {
+        let trusted = &self.trust.revisions;
+        let gated =
+            |(revision, pods): (&Revision, &Pods)| pods.gated > 0 && !trusted.contains(revision);
+        match self.phase {
+            Phase::Idle | Phase::Completed => {
+                let new = !trusted.is_empty() && !trusted.contains(&workload.wanted);
+                new || workload.revisions.iter().any(gated)
+            }
+            Phase::Progressing { .. }
+            | Phase::Promoting { .. }
+            | Phase::Withdrawn { .. }
+            | Phase::Halted { .. }
+            | Phase::Reverting { .. } => true,
         }
     }
 

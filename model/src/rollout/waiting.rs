@@ -1,6 +1,8 @@
 //! What a rollout waits for: a closed set, each with a label for machines and a sentence for
 //! people.
 
+use std::sync::Arc;
+
 use super::reason::Unfit;
 use crate::{acks::Proof, moment::Moment};
 
@@ -44,6 +46,11 @@ pub enum Waiting {
     },
     /// The end of `spec.suspend`.
     Resume,
+    /// A service that leads to the target's pods alone.
+    SharedService {
+        /// The one that leads elsewhere too.
+        service: Arc<str>,
+    },
     /// Kubernetes, which replaces the pods.
     Pods {
         /// Pods of the release that serve.
@@ -79,6 +86,7 @@ impl Waiting {
             Self::Evidence => "Inconclusive",
             Self::Approval { .. } => "AwaitingApproval",
             Self::Resume => "Suspended",
+            Self::SharedService { .. } => "SharedService",
             Self::Pods { .. } => "ReplacingPods",
             Self::Leaving { .. } => "PodsLeaving",
             Self::Fix => "AwaitingFix",
@@ -90,7 +98,7 @@ impl Waiting {
     pub fn sentence(&self) -> String {
         match self {
             Self::Target => "the target does not exist".to_owned(),
-            Self::FitTarget(unfit) => unfit.sentence().to_owned(),
+            Self::FitTarget(unfit) => unfit.sentence(),
             Self::StablePod => "no pod has been ready yet: gates are off until one is".to_owned(),
             Self::CanaryPod => "no canary pod has all its containers ready".to_owned(),
             Self::Proxies(proof) => format!(
@@ -113,6 +121,11 @@ impl Waiting {
                 format!("step {} waits for approval", step.saturating_add(1))
             }
             Self::Resume => "spec.suspend is set".to_owned(),
+            Self::SharedService { service } => format!(
+                "service {service} also leads to pods of another workload: the release gets no more traffic \
+                 and its gates stay shut. Let the selector match the target's pods alone, or name in \
+                 spec.services only services that do"
+            ),
             Self::Pods { serving, wanted } => {
                 format!("Kubernetes replaces the pods: {serving} of {wanted} serve")
             }

@@ -56,6 +56,7 @@ impl<'a> Sight<'a> {
         Seen {
             now: self.now,
             target: subject.map_or(Target::Missing, |subject| self.target(subject, stable)),
+            shared: subject.and_then(|subject| Some(Arc::clone(self.shared(subject)?.0))),
             proxies: self.proxies(),
             heard: self.fleet.heard(self.id),
             totals: self.is_counted().then(|| self.fleet.totals(self.id)),
@@ -97,9 +98,6 @@ impl<'a> Sight<'a> {
     fn target(&self, subject: &Subject<'_>, stable: Option<&Revision>) -> Target {
         if self.shares_target() {
             return Target::Unfit(Unfit::SharedTarget);
-        }
-        if self.shares_service(subject) {
-            return Target::Unfit(Unfit::SharedService);
         }
         match wanted(subject) {
             Some(wanted) => Target::Present(self.workload(subject, wanted, stable)),
@@ -182,18 +180,21 @@ impl<'a> Sight<'a> {
         })
     }
 
-    /// Whether a service of the rollout also leads to pods of another workload.
-    fn shares_service(&self, subject: &Subject<'_>) -> bool {
+    /// A service of the rollout that also leads to pods of another workload, and one of them.
+    pub(super) fn shared<'b>(
+        &self,
+        subject: &'b Subject<'_>,
+    ) -> Option<(&'b Arc<str>, &'a ObjectName)> {
         let own: BTreeSet<&str> = subject.pods.iter().map(|(_, pod)| pod.uid.as_str()).collect();
         let namespace = &self.id.namespace;
-        subject.services.iter().any(|service| {
-            let name = ObjectName::new(namespace, service);
-            let Some(service) = self.world.services.get(&name) else { return false };
+        subject.services.iter().find_map(|name| {
+            let service = self.world.services.get(&ObjectName::new(namespace, name))?;
             let mut pods = self.world.pods.in_namespace(namespace);
-            pods.any(|(_, pod)| {
+            let (pod, _) = pods.find(|(_, pod)| {
                 let stranger = !own.contains(pod.uid.as_str()) && !self.is_namesake(pod);
                 stranger && !pod.terminal && !pod.leaving() && service.selects(&pod.labels)
-            })
+            })?;
+            Some((name, pod))
         })
     }
 

@@ -32,6 +32,7 @@ pub(super) fn foresee(sight: &Sight<'_>, subject: &Subject<'_>) -> Vec<Risk> {
         budget(sight, subject),
         deadline(sight, subject),
         no_service(sight, subject),
+        shared(sight, subject),
         unready(sight, subject),
         unmeshed(subject),
         stuck(sight, subject),
@@ -154,6 +155,20 @@ fn no_service(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
         message:
             "no service leads to the target's pods, so there are no requests to judge a release by"
                 .to_owned(),
+    })
+}
+
+/// What a service's callers get cannot be told apart by revision where other workloads answer, too.
+fn shared(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
+    let (service, pod) = sight.shared(subject)?;
+    Some(Risk {
+        type_: "ServiceShared",
+        reason: "SelectsOtherPods",
+        message: format!(
+            "service {service} also leads to pod {pod}, which is not of the target: no release is begun, and \
+             one that is kept out gets no more traffic. Let the selector match the target's pods alone, or \
+             name in spec.services only services that do"
+        ),
     })
 }
 

@@ -98,7 +98,7 @@ impl Facts<'_> {
             | Standing::Paused
             | Standing::Suspended
             | Standing::Promoting
-            | Standing::Reverting => (false, false),
+            | Standing::Reverting => (false, self.is_hopeless()),
         };
         let says = |type_, status| Says {
             type_,
@@ -122,7 +122,10 @@ impl Facts<'_> {
 
     /// Whether nothing will happen until a person changes something.
     fn is_hopeless(&self) -> bool {
-        matches!(self.hold.waiting, Some(Waiting::Target | Waiting::FitTarget(_)))
+        matches!(
+            self.hold.waiting,
+            Some(Waiting::Target | Waiting::FitTarget(_) | Waiting::SharedService { .. })
+        )
     }
 
     fn display(&self) -> RolloutDisplay {

@@ -102,6 +102,11 @@ impl Story {
         self.pass(HOLD).serve(100, 0).settle()
     }
 
+    /// A service leads to pods of another workload, too.
+    fn share(&mut self) {
+        self.world.seen.shared = Some("cart".into());
+    }
+
     fn reason(&self) -> Option<&'static str> {
         match &self.rollout.phase {
             Phase::Withdrawn { reason, .. } | Phase::Halted { reason, .. } => Some(reason.label()),
@@ -578,20 +583,87 @@ fn a_workload_made_anew_owes_nothing_to_the_one_before() {
 }
 
 #[test]
-fn a_workload_that_is_gone_or_unfit_is_not_held() {
-    for target in [Target::Missing, Target::Unfit(Unfit::SharedService)] {
-        let story = Story::on_trial(plan());
-        let number = story.rollout.decided.number;
-        let mut seen = story.world.see("v2");
-        seen.target = target;
-        let (rollout, hold) = story.rollout.next(&story.plan, &seen);
-        assert_eq!((hold.gates, &hold.decided.split), (Gates::All, &None));
-        assert!(hold.decided.number > number);
-        assert!(hold.transition.is_some());
-        assert_eq!(rollout.history[0].outcome, Outcome::Lost);
-        let (_, again) = rollout.next(&story.plan, &seen);
-        assert_eq!((again.transition, again.decided), (None, hold.decided));
-    }
+fn a_workload_that_is_gone_is_not_held() {
+    let story = Story::on_trial(plan());
+    let number = story.rollout.decided.number;
+    let mut seen = story.world.see("v2");
+    seen.target = Target::Missing;
+    let (rollout, hold) = story.rollout.next(&story.plan, &seen);
+    assert_eq!((hold.gates, &hold.decided.split), (Gates::All, &None));
+    assert!(hold.decided.number > number);
+    assert!(hold.transition.is_some());
+    assert_eq!(rollout.history[0].outcome, Outcome::Lost);
+    let (_, again) = rollout.next(&story.plan, &seen);
+    assert_eq!((again.transition, again.decided), (None, hold.decided));
+}
+
+#[test]
+fn nothing_is_held_for_a_service_that_is_shared_while_nobody_is_kept_out() {
+    let mut story = Story::new(plan());
+    story.settle();
+    story.share();
+    let hold = story.settle();
+    assert_eq!((&hold.gates, hold.trust.revisions.len()), (&Gates::All, 0));
+    assert_eq!(hold.waiting.unwrap().label(), "SharedService");
+    assert_eq!(story.events.last(), Some(&Event::TargetUnfit));
+}
+
+#[test]
+fn a_service_that_becomes_shared_keeps_a_release_where_it_is() {
+    let mut story = Story::on_trial(plan());
+    story.share();
+    let hold = story.endure();
+    assert_eq!((hold.step, hold.desired), (Some((0, 2)), percent(5)));
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+    let told = hold.waiting.unwrap();
+    assert!(told.sentence().starts_with("service cart also leads"), "{told:?}");
+    story.pods("v2", STARTING);
+    assert_eq!(story.settle().desired, Weight::NONE);
+    story.pods("v2", GATED);
+    assert_eq!(story.settle().desired, Weight::NONE);
+    story.world.seen.shared = None;
+    assert_eq!(story.settle().desired, percent(5));
+    assert_eq!(story.endure().step, Some((1, 2)));
+    story.share();
+    assert_eq!(story.serve(40, 40).settle().standing, Standing::Failed);
+}
+
+#[test]
+fn a_service_that_becomes_shared_lets_no_release_in_that_was_withdrawn_or_is_leaving() {
+    let mut story = Story::on_trial(plan());
+    story.serve(40, 40).settle();
+    story.share();
+    let hold = story.settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Failed, Weight::NONE));
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+    story.world.wanted = "v1";
+    let hold = story.settle();
+    assert_eq!(hold.standing, Standing::Reverting);
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+    story.pods("v2", NONE);
+    assert_eq!(story.settle().waiting.unwrap().label(), "SharedService");
+}
+
+#[test]
+fn a_template_that_comes_with_a_shared_service_is_held_at_nothing() {
+    let mut story = Story::new(plan());
+    story.settle();
+    story.apply("v2", GATED);
+    story.share();
+    let hold = story.settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Progressing, Weight::NONE));
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+}
+
+#[test]
+fn a_passed_release_waits_before_its_gates_while_a_service_is_shared() {
+    let mut story = Story::on_trial(Plan { steps: vec![step(5)], ..plan() });
+    story.pass(HOLD).serve(100, 0).turn();
+    story.share();
+    let hold = story.settle();
+    assert_eq!(hold.standing, Standing::Promoting);
+    assert_eq!(hold.waiting.unwrap().label(), "SharedService");
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
 }
 
 #[test]

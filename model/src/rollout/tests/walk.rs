@@ -55,6 +55,8 @@ enum Wish {
     Nothing,
     Suspend,
     Abort,
+    /// Nobody asked for this: a service leads to pods of another workload, too.
+    Share,
 }
 
 /// Everything that can be seen in a turn.
@@ -146,11 +148,11 @@ const CLAIMS: &[Claim] = &[
             || turn.to.phase == Phase::Completed
             || turn.is_over_and_out()
     }),
-    ("nothing is raised or promoted while suspended", |turn| {
+    ("nothing is raised or promoted while suspended or while a service is shared", |turn| {
         let promoted = matches!(turn.from.phase, Phase::Progressing { .. })
             && matches!(turn.to.phase, Phase::Promoting { .. });
         let halted = matches!(turn.to.phase, Phase::Halted { .. } | Phase::Reverting { .. });
-        turn.facts.wish != Wish::Suspend
+        !matches!(turn.facts.wish, Wish::Suspend | Wish::Share)
             || turn.guarded()
             || halted
             || ((!turn.rises() || turn.weight_is_burden()) && !promoted)
@@ -182,6 +184,20 @@ const CLAIMS: &[Claim] = &[
         };
         let opening = matches!(turn.to.phase, Phase::Promoting { stage: Stage::Opening, .. });
         !opens || opening || turn.guarded_after()
+    }),
+    ("an untrusted revision that is kept out comes in only when nobody else serves", |turn| {
+        let Target::Present(workload) = &turn.seen.target else { panic!("it is always there") };
+        let opens = |revision: &Revision| match &turn.hold.gates {
+            Gates::All => true,
+            Gates::Only(open) => open.contains(revision),
+        };
+        let guarded = turn.to.phase.run().is_some() && turn.guarded_after();
+        guarded
+            || workload.revisions.iter().all(|(revision, pods)| {
+                let shut = pods.gated > 0 && !turn.from.trust.revisions.contains(revision);
+                let mut others = workload.revisions.iter().filter(|(other, _)| *other != revision);
+                !shut || !opens(revision) || others.all(|(_, pods)| pods.serving == 0)
+            })
     }),
     ("trust is given to a canary only when it is let in", |turn| {
         let Some(run) = turn.to.phase.run() else { return true };
@@ -376,6 +392,7 @@ fn every_fact() -> Vec<Facts> {
             push(known, Wish::Nothing, LONG);
             push(known, Wish::Suspend, Duration::ZERO);
             push(known, Wish::Abort, Duration::ZERO);
+            push(known, Wish::Share, Duration::ZERO);
         }
     };
     for v1 in v1s {
@@ -422,6 +439,7 @@ impl Facts {
             proxies: if nothing { None } else { acked(number - u64::from(behind)) },
             heard: if self.known == Known::Overtaken { number + 1 } else { number },
             recorded: self.known != Known::Unrecorded,
+            shared: (self.wish == Wish::Share).then(|| "cart".into()),
             suspend: self.wish == Wish::Suspend,
             abort: self.wish == Wish::Abort,
             ..world.seen

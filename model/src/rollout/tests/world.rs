@@ -83,6 +83,7 @@ impl World {
         let seen = Seen {
             now: START,
             target: Target::Missing,
+            shared: None,
             proxies: Some(Census::default()),
             heard: 0,
             totals: None,

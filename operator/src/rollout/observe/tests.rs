@@ -110,6 +110,18 @@ impl Small {
         put(&mut self.world.pods, "shop", name, facts);
     }
 
+    /// A pod of another workload that the target's service leads to.
+    pub(in crate::rollout) fn stranger(&mut self) {
+        self.pod("x", "v9", |pod| {
+            let owner = crate::world::Owner {
+                kind: "ReplicaSet".to_owned(),
+                name: "other-v9".to_owned(),
+                uid: "elsewhere".to_owned(),
+            };
+            pod.owner = Some(owner);
+        });
+    }
+
     pub(in crate::rollout) fn service(&mut self, name: &str, selector: &[(&str, &str)]) {
         let pairs = selector.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let facts = ServiceFacts {
@@ -214,17 +226,13 @@ async fn a_template_that_comes_back_is_the_revision_it_was() {
 }
 
 #[tokio::test]
-async fn a_service_that_also_leads_elsewhere_makes_the_target_unfit() {
+async fn a_service_that_also_leads_elsewhere_is_seen_beside_the_workload() {
     let mut small = Small::new();
-    small.pod("x", "v9", |pod| {
-        let owner = crate::world::Owner {
-            kind: "ReplicaSet".to_owned(),
-            name: "other-v9".to_owned(),
-            uid: "elsewhere".to_owned(),
-        };
-        pod.owner = Some(owner);
-    });
-    assert_eq!(small.seen().target, Target::Unfit(Unfit::SharedService));
+    assert_eq!(small.seen().shared, None);
+    small.stranger();
+    let seen = small.seen();
+    assert_eq!(seen.shared.as_deref(), Some("cart"));
+    assert!(matches!(seen.target, Target::Present(_)));
 }
 
 #[tokio::test]

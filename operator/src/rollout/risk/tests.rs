@@ -66,6 +66,16 @@ async fn a_target_that_no_service_leads_to_is_told() {
 }
 
 #[tokio::test]
+async fn a_service_that_also_leads_elsewhere_is_named_with_the_pod() {
+    let mut small = Small::new();
+    small.stranger();
+    check(&small, &["ServiceShared"]);
+    let risks = small.look(|sight| foresee(sight, &sight.subject().unwrap()));
+    let message = risks.first().unwrap().message.as_str();
+    assert!(message.starts_with("service cart also leads to pod shop/x, "), "{message}");
+}
+
+#[tokio::test]
 async fn pods_without_a_proxy_are_told() {
     let mut small = Small::new();
     small.pod("a", "v1", |pod| pod.meshed = false);
