@@ -80,14 +80,31 @@ impl Turn<'_> {
             let why = cause.sentence();
             let sentence = format!("{} failed, and yet is let in: {why}", run.canary);
             self.tell(Event::GuardOpened, sentence);
-            return Phase::Halted { run, reason };
+            return self.halt(run, reason);
         }
         if self.capacity(&run.canary).canary.serving > 0 {
             let why = reason.sentence();
             self.tell(Event::ReleaseHalted, self.halt_sentence(&run.canary, &why));
-            return Phase::Halted { run, reason };
+            return self.halt(run, reason);
         }
         Phase::Withdrawn { run, reason }
+    }
+
+    /// The release stays as far in as it is. Where it alone serves, users rely on it, for better or
+    /// worse: it is trusted as anybody who serves is where nobody else does, so that the next
+    /// template is tried. What was good before is trusted beside it, so that going back is not a
+    /// trial. Where nobody serves at all, nobody is kept out.
+    pub(super) fn halt(&mut self, run: Run, reason: Reason) -> Phase {
+        let Capacity { canary, serving, wanted, .. } = self.capacity(&run.canary);
+        let alone = canary.serving > 0 && serving == 0 && wanted == 0;
+        if alone {
+            let good = self.rollout.stable.iter().chain([&run.canary]);
+            self.rollout.trust.revisions.extend(good.cloned());
+        } else {
+            self.rollout.trust.revisions.remove(&run.canary);
+            self.trust_somebody(Some(&run.canary));
+        }
+        Phase::Halted { run, reason }
     }
 
     /// The release failed too late: it gets what the others cannot carry until a person acts.
@@ -101,7 +118,7 @@ impl Turn<'_> {
             self.tell(Event::ReleasePassed, sentence);
             return Phase::Promoting { run, stage: Stage::Joining, cause: Cause::AnalysisSkipped };
         }
-        Phase::Halted { run, reason }
+        self.halt(run, reason)
     }
 
     /// A trusted revision is wanted: the canary's pods leave.

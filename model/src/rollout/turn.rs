@@ -171,7 +171,7 @@ impl Turn<'_> {
 
     /// If nobody is trusted, trusts the oldest revision that serves, apart from the one on trial:
     /// that is the one that users rely on.
-    fn trust_somebody(&mut self, on_trial: Option<&Revision>) -> Option<Revision> {
+    pub(super) fn trust_somebody(&mut self, on_trial: Option<&Revision>) -> Option<Revision> {
         if !self.rollout.trust.revisions.is_empty() {
             return None;
         }
@@ -281,7 +281,7 @@ impl Turn<'_> {
         if opened || self.capacity(&run.canary).canary.serving > 0 {
             self.rollout.remember(&run, Outcome::Halted(reason.clone()), at);
             self.tell(Event::ReleaseHalted, self.halt_sentence(&run.canary, &why));
-            return Phase::Halted { run, reason };
+            return self.halt(run, reason);
         }
         self.rollout.remember(&run, Outcome::Withdrawn(reason.clone()), at);
         let event = match reason {

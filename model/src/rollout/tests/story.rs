@@ -556,6 +556,46 @@ fn a_withdrawn_release_is_let_in_if_nobody_else_can_ever_serve() {
 }
 
 #[test]
+fn a_halted_release_that_serves_alone_is_what_the_next_template_is_tried_against() {
+    let mut story = Story::on_trial(plan());
+    story.serve(40, 40).settle();
+    story.world.pods = vec![("v2", ALL)];
+    let hold = story.settle();
+    assert_eq!((hold.standing, hold.gates), (Standing::Halted, Gates::All));
+    assert_eq!(hold.trust.revisions, ["v1", "v2"].map(revision).into());
+    story.apply("v3", GATED);
+    let hold = story.settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Progressing, percent(5)));
+    assert_eq!(hold.gates, Gates::Only([revision("v2")].into()));
+}
+
+#[test]
+fn the_way_back_from_a_halted_release_is_no_trial_though_nothing_good_is_left() {
+    let mut story = Story::on_trial(plan());
+    story.serve(40, 40).settle();
+    story.world.pods = vec![("v2", ALL)];
+    story.settle();
+    story.apply("v1", Pods { wanted: 1, ..NONE });
+    let hold = story.settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Reverting, Weight::ALL));
+    assert_eq!(hold.trust.revisions, [revision("v1")].into());
+    story.world.pods = vec![("v1", ALL)];
+    assert_eq!(story.settle().standing, Standing::Idle);
+}
+
+#[test]
+fn where_a_halted_release_does_not_serve_either_nobody_is_kept_out() {
+    let mut story = Story::on_trial(plan());
+    story.serve(40, 40).settle();
+    story.world.pods = vec![("v2", ALL)];
+    story.settle();
+    story.world.pods = vec![("v2", DARK)];
+    let hold = story.settle();
+    assert_eq!((hold.standing, hold.gates), (Standing::Halted, Gates::All));
+    assert!(hold.trust.revisions.is_empty());
+}
+
+#[test]
 fn what_is_known_to_be_bad_waits_longer_for_stable_pods_that_restart() {
     let mut story = Story::on_trial(plan());
     story.serve(40, 40).settle();

@@ -199,13 +199,22 @@ const CLAIMS: &[Claim] = &[
                 !shut || !opens(revision) || others.all(|(_, pods)| pods.serving == 0)
             })
     }),
-    ("trust is given to a canary only when it is let in", |turn| {
+    ("trust is given to a canary only when it is let in, or halted and serves alone", |turn| {
         let Some(run) = turn.to.phase.run() else { return true };
+        if matches!(turn.to.phase, Phase::Halted { .. }) && turn.guarded_after() {
+            return true;
+        }
         !turn.to.trust.revisions.contains(&run.canary)
             || matches!(
                 turn.to.phase,
                 Phase::Promoting { stage: Stage::Trusting | Stage::Opening, .. }
             )
+    }),
+    ("the template after a release that was halted is tried if anybody serves", |turn| {
+        let Target::Present(workload) = &turn.seen.target else { panic!("it is always there") };
+        let halted = matches!(turn.to.phase, Phase::Halted { .. });
+        let served = workload.revisions.values().any(|pods| pods.serving > 0);
+        !halted || !served || !turn.to.trust.revisions.is_empty()
     }),
     ("no canary pod carries more than its share", |turn| {
         let Phase::Progressing { run, .. } = &turn.to.phase else { return true };
@@ -280,8 +289,11 @@ fn with_all_well_a_new_release_is_completed_from_every_state() {
 
 #[test]
 fn a_return_to_what_is_trusted_ends_in_peace_from_every_state() {
-    for state in WALK.states.iter().filter(|state| state.trust.revisions.contains(&revision("v1")))
-    {
+    let v1 = revision("v1");
+    let halted =
+        |state: &Rollout| matches!(&state.phase, Phase::Halted { run, .. } if run.canary == v1);
+    let trusted = |state: &&Rollout| state.trust.revisions.contains(&v1) && !halted(state);
+    for state in WALK.states.iter().filter(trusted) {
         let mut cluster =
             Cluster { rollout: state.clone(), wanted: "v1", opened: true, now: now() };
         let peace = |phase| matches!(phase, Phase::Idle | Phase::Completed);
