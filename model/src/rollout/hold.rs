@@ -235,7 +235,10 @@ impl Rollout {
             _ => None,
         };
         let after = |since: Option<Moment>, span: Duration| since.map(|since| since.plus(span));
-        let deadline = plan.progress_deadline.map(|span| run.started.plus(span + run.excused));
+        let deadline = plan.progress_deadline.map(|span| match run.served_since {
+            Some(since) => since.plus(span),
+            None => run.started.plus(span.saturating_add(run.excused)),
+        });
         [
             step,
             after(run.unhealthy_since, FLAP),

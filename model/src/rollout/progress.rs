@@ -24,7 +24,9 @@ impl Turn<'_> {
             return self.pass(run, Cause::AnalysisSkipped);
         }
         self.watch(&mut run);
-        self.excuse(&mut run, progress);
+        let pauses =
+            progress.reached.is_some() && step_pauses(self.plan, self.seen, &run, progress);
+        self.excuse(&mut run, pauses);
         if let Some(reason) = self.fault(&run).or_else(|| self.overdue(&run, progress)) {
             return self.withdraw(run, reason, false);
         }
@@ -76,9 +78,8 @@ impl Turn<'_> {
     }
 
     /// Stops the deadline's clock while a person keeps the release where it is.
-    fn excuse(&self, run: &mut Run, progress: Progress) {
+    pub(super) fn excuse(&self, run: &mut Run, pauses: bool) {
         let now = self.seen.now;
-        let pauses = progress.reached.is_some() && step_pauses(self.plan, self.seen, run, progress);
         if self.seen.suspend || pauses {
             run.paused_since.get_or_insert(now);
         } else if let Some(since) = run.paused_since.take() {
@@ -87,9 +88,14 @@ impl Turn<'_> {
     }
 
     fn overdue(&self, run: &Run, progress: Progress) -> Option<Reason> {
-        let deadline = self.plan.progress_deadline?.saturating_add(run.excused);
-        let late = run.paused_since.is_none() && self.seen.now.since(run.started) >= deadline;
-        late.then_some(Reason::DeadlineExceeded { step: progress.step })
+        self.is_late(run).then_some(Reason::DeadlineExceeded { step: progress.step })
+    }
+
+    /// Whether the release takes longer than it may until its gates are opened.
+    pub(super) fn is_late(&self, run: &Run) -> bool {
+        let Some(deadline) = self.plan.progress_deadline else { return false };
+        let deadline = deadline.saturating_add(run.excused);
+        run.paused_since.is_none() && self.seen.now.since(run.started) >= deadline
     }
 
     /// Notes when the proxies hold the step's weight, from when on its time counts.

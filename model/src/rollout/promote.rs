@@ -1,7 +1,9 @@
 //! Promotion and its ends: what becomes of a release once its steps are over, or it failed.
 
 use super::{
-    Cause, Event, Outcome, Phase, Reason, Run, Stage, decide::Aim, guard::DARK_WITHDRAWN,
+    Cause, Event, Outcome, Phase, Reason, Run, Stage,
+    decide::Aim,
+    guard::{Capacity, DARK_WITHDRAWN},
     turn::Turn,
 };
 use crate::{service::Share, weight::Weight};
@@ -25,11 +27,43 @@ impl Turn<'_> {
         if self.seen.abort {
             return self.withdraw(run, Reason::Aborted, opened);
         }
-        if let Some(reason) = self.fault(&run).filter(|_| cause.is_judged()) {
+        self.excuse(&mut run, false);
+        self.note_served(&mut run, opened);
+        let reason = self.fault(&run).or_else(|| self.stuck(&run, stage, cause));
+        if let Some(reason) = reason.filter(|_| cause.is_judged()) {
             return self.withdraw(run, reason, opened);
         }
         let stage = self.stage(&run, stage);
         Phase::Promoting { run, stage, cause }
+    }
+
+    /// Notes when more pods of the release serve than ever before. A person who suspends it stops
+    /// this clock, too.
+    fn note_served(&self, run: &mut Run, opened: bool) {
+        let serving = self.capacity(&run.canary).canary.serving;
+        if !opened || self.seen.suspend {
+            run.served_since = None;
+        } else if serving > run.served || run.served_since.is_none() {
+            run.served_since = Some(self.seen.now);
+        }
+        run.served = if opened { run.served.max(serving) } else { 0 };
+    }
+
+    /// Whether the promotion takes too long. Until the first gate is opened it is part of the
+    /// release's own time, and going back costs nothing. After that Kubernetes has as long again
+    /// for each pod more, if others are there to go back to.
+    fn stuck(&self, run: &Run, stage: Stage, cause: Cause) -> Option<Reason> {
+        let late = match stage {
+            Stage::Joining | Stage::Trusting => self.is_late(run),
+            Stage::Opening => {
+                let Capacity { canary, replicas, .. } = self.capacity(&run.canary);
+                let waited = run.served_since.map(|since| self.seen.now.since(since));
+                cause == Cause::Passed
+                    && canary.serving < replicas
+                    && waited.zip(self.plan.progress_deadline).is_some_and(|(w, most)| w >= most)
+            }
+        };
+        late.then_some(Reason::PromotionStuck { stage })
     }
 
     fn stage(&mut self, run: &Run, stage: Stage) -> Stage {

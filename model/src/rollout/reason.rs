@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Stage;
 use crate::verdict::{Breach, Rule};
 
 /// Why a release was withdrawn.
@@ -22,6 +23,11 @@ pub enum Reason {
     DeadlineExceeded {
         /// The step that it had come to, counted from 0.
         step: u32,
+    },
+    /// Its promotion took longer than `progressDeadline` allows.
+    PromotionStuck {
+        /// How far it had come.
+        stage: Stage,
     },
     /// No reports arrived for as long as the plan bears.
     MetricUnavailable,
@@ -123,7 +129,7 @@ impl Reason {
             Self::Breach(breach) => breach.rule.label(),
             Self::Crashed { .. } => "Crashed",
             Self::NotReady => "NotReady",
-            Self::DeadlineExceeded { .. } => "DeadlineExceeded",
+            Self::DeadlineExceeded { .. } | Self::PromotionStuck { .. } => "DeadlineExceeded",
             Self::MetricUnavailable => "MetricUnavailable",
             Self::Aborted => "Aborted",
         }
@@ -142,6 +148,16 @@ impl Reason {
             Self::DeadlineExceeded { step } => {
                 format!("progressDeadline passed in step {}", step.saturating_add(1))
             }
+            Self::PromotionStuck { stage: Stage::Joining } => {
+                "progressDeadline passed before all proxies counted its pods among the others"
+                    .to_owned()
+            }
+            Self::PromotionStuck { stage: Stage::Trusting } => {
+                "progressDeadline passed before it was written down that it is trusted".to_owned()
+            }
+            Self::PromotionStuck { stage: Stage::Opening } => {
+                "progressDeadline passed without one more of its pods serving".to_owned()
+            }
             Self::MetricUnavailable => "no proxy's counts arrived".to_owned(),
             Self::Aborted => "spec.abort was set".to_owned(),
         }
@@ -155,6 +171,7 @@ impl Reason {
             Self::Crashed { .. }
             | Self::NotReady
             | Self::DeadlineExceeded { .. }
+            | Self::PromotionStuck { .. }
             | Self::MetricUnavailable
             | Self::Aborted => false,
         }

@@ -26,6 +26,12 @@ pub struct Run {
     pub paused_since: Option<Moment>,
     /// For how long it was kept so before: that does not count against its deadline.
     pub excused: Duration,
+    /// The most of its pods that have served at once since its gates are opened.
+    #[serde(default)]
+    pub served: u32,
+    /// Since when there have been no more of them, once its gates are opened.
+    #[serde(default)]
+    pub served_since: Option<Moment>,
     /// What its callers counted.
     pub meter: Meter,
 }

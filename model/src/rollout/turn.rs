@@ -224,6 +224,8 @@ impl Turn<'_> {
             blind_since: None,
             paused_since: None,
             excused: Duration::ZERO,
+            served: 0,
+            served_since: None,
             meter: Meter::default(),
             canary,
         };
@@ -290,6 +292,7 @@ impl Turn<'_> {
             | Reason::Crashed { .. }
             | Reason::NotReady
             | Reason::DeadlineExceeded { .. }
+            | Reason::PromotionStuck { .. }
             | Reason::MetricUnavailable => Event::ReleaseFailed,
         };
         self.tell(event, format!("{} was withdrawn: {why}", run.canary));

@@ -12,7 +12,7 @@ use crate::{
     moment::Moment,
     rollout::{
         Approval, Checks, Event, Gates, Hold, OnMetricUnavailable, OnNoTraffic, Outcome, Owner,
-        Pause, Phase, Plan, Pods, Reason, Rollout, Standing, Step, Strategy, Target, Unfit,
+        Pause, Phase, Plan, Pods, Reason, Rollout, Stage, Standing, Step, Strategy, Target, Unfit,
         Waiting,
         guard::{DARK as DARK_TIME, DARK_WITHDRAWN, FLAP},
     },
@@ -402,6 +402,80 @@ fn a_release_that_takes_too_long_is_withdrawn() {
     story.pass(SECOND);
     assert_eq!(story.settle().standing, Standing::Failed);
     assert_eq!(story.reason(), Some("DeadlineExceeded"));
+}
+
+#[test]
+fn a_promotion_that_its_proxies_do_not_follow_in_time_is_withdrawn_at_no_cost() {
+    let plan = Plan { steps: vec![step(5)], progress_deadline: Some(SECOND * 60), ..plan() };
+    let mut story = Story::on_trial(plan);
+    story.pass(HOLD).serve(100, 0).turn();
+    story.all_ack = false;
+    story.world.seen.proxies = acked(1);
+    story.pass(SECOND * 49);
+    let hold = story.settle();
+    assert_eq!(hold.standing, Standing::Promoting);
+    assert_eq!(hold.again_at, Some(START.plus(SECOND * 60)));
+    let hold = story.pass(SECOND).settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Failed, Weight::NONE));
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+    let rollback = story.rollout.rollback.clone().unwrap();
+    assert_eq!(rollback.reason, Reason::PromotionStuck { stage: Stage::Joining });
+}
+
+#[test]
+fn a_promotion_that_cannot_be_written_down_in_time_is_withdrawn_and_not_trusted() {
+    let plan = Plan { steps: vec![step(5)], progress_deadline: Some(SECOND * 60), ..plan() };
+    let mut story = Story::on_trial(plan);
+    story.pass(HOLD).serve(100, 0).turn();
+    story.turn();
+    story.world.seen.recorded = false;
+    assert!(story.settle().trust.revisions.contains(&revision("v2")));
+    let hold = story.pass(SECOND * 50).settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Failed, Weight::NONE));
+    assert_eq!(hold.trust.revisions, [revision("v1")].into());
+}
+
+#[test]
+fn a_suspended_promotion_has_all_the_time_there_is() {
+    let plan = Plan { steps: vec![step(5)], progress_deadline: Some(SECOND * 60), ..plan() };
+    let mut story = Story::on_trial(plan);
+    story.pass(HOLD).serve(100, 0).turn();
+    story.world.seen.suspend = true;
+    assert_eq!(story.settle().standing, Standing::Promoting);
+    assert_eq!(story.pass(SECOND * 600).settle().standing, Standing::Promoting);
+    story.world.seen.suspend = false;
+    let hold = story.settle();
+    assert_eq!(hold.gates, Gates::Only([revision("v1"), revision("v2")].into()));
+}
+
+#[test]
+fn once_gates_are_opened_each_pod_more_has_the_deadline_and_then_the_release_is_halted() {
+    let plan = Plan { steps: vec![step(5)], progress_deadline: Some(SECOND * 60), ..plan() };
+    let mut story = Story::on_trial(plan);
+    story.endure();
+    for serving in 1..=3 {
+        story.pods("v2", some(serving));
+        story.pods("v1", some(REPLICAS - serving));
+        assert_eq!(story.settle().standing, Standing::Promoting);
+        assert_eq!(story.pass(SECOND * 59).settle().standing, Standing::Promoting);
+    }
+    let hold = story.pass(SECOND).settle();
+    assert_eq!((hold.standing, hold.desired), (Standing::Halted, percent(75)));
+    assert_eq!(hold.gates, Gates::Only([revision("v1")].into()));
+    assert_eq!(story.reason(), Some("DeadlineExceeded"));
+}
+
+#[test]
+fn a_release_that_serves_alone_is_not_halted_for_an_old_pod_that_will_not_go() {
+    let plan = Plan { steps: vec![step(5)], progress_deadline: Some(SECOND * 60), ..plan() };
+    let mut story = Story::on_trial(plan);
+    story.endure();
+    story.pods("v2", ALL);
+    story.pods("v1", Pods { existing: 1, ..NONE });
+    story.settle();
+    assert_eq!(story.pass(SECOND * 600).settle().standing, Standing::Promoting);
+    story.pods("v1", NONE);
+    assert_eq!(story.settle().standing, Standing::Completed);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     moment::Moment,
     revision::Revision,
     rollout::{
-        Cause, Event, Gates, Hold, Persisted, Phase, Pods, Rollout, Seen, Stage, Target,
+        Cause, Event, Gates, Hold, Persisted, Phase, Plan, Pods, Rollout, Seen, Stage, Target,
         guard::Capacity,
         meter::{Meter, Pair},
         run::Run,
@@ -27,6 +27,8 @@ use crate::{
 
 /// Longer than every time that the plan or the machine knows.
 const LONG: Duration = Duration::from_secs(60);
+/// Longer than a release may take.
+const AGES: Duration = Duration::from_secs(3_600);
 /// The decision number of every state that a turn starts from.
 const NUMBER: u64 = 5_000_000_000;
 
@@ -147,6 +149,15 @@ const CLAIMS: &[Claim] = &[
             || turn.guarded()
             || turn.to.phase == Phase::Completed
             || turn.is_over_and_out()
+    }),
+    ("a release that takes too long is over before a gate is opened", |turn| {
+        let before = match turn.from.phase {
+            Phase::Progressing { .. } => true,
+            Phase::Promoting { stage, .. } => stage != Stage::Opening,
+            _ => false,
+        };
+        let late = turn.facts.waited == AGES && before;
+        !late || !turn.stays_on_trial() || turn.guarded() || turn.is_over_and_out()
     }),
     ("nothing is raised or promoted while suspended or while a service is shared", |turn| {
         let promoted = matches!(turn.from.phase, Phase::Progressing { .. })
@@ -346,7 +357,8 @@ struct Walk {
 
 /// Walks from nothing until no new state appears. One walk serves all tests.
 static WALK: LazyLock<Walk> = LazyLock::new(|| {
-    let (facts, plan) = (every_fact(), plan());
+    let deadline = Some(Duration::from_secs(600));
+    let (facts, plan) = (every_fact(), Plan { progress_deadline: deadline, ..plan() });
     let mut walk = Walk { states: Vec::new(), broken: BTreeMap::new(), events: HashSet::new() };
     let mut known: HashSet<Key> = HashSet::new();
     let mut todo = vec![normal(Rollout::default(), now())];
@@ -404,8 +416,9 @@ fn every_fact() -> Vec<Facts> {
             push(known, Wish::Nothing, LONG);
             push(known, Wish::Suspend, Duration::ZERO);
             push(known, Wish::Abort, Duration::ZERO);
-            push(known, Wish::Share, Duration::ZERO);
         }
+        push(Known::Good, Wish::Share, Duration::ZERO);
+        push(Known::Good, Wish::Nothing, AGES);
     };
     for v1 in v1s {
         for v2 in canaries {
@@ -504,6 +517,7 @@ struct Key {
     split: Option<(Revision, u32)>,
     dark_since: Option<Moment>,
     run: Option<(Revision, bool, Option<Moment>, u32, bool, u64)>,
+    served: Option<(u32, Option<Moment>)>,
 }
 
 fn key(state: &Rollout) -> Key {
@@ -528,6 +542,7 @@ fn key(state: &Rollout) -> Key {
         split: state.decided.split.as_ref().map(|split| (split.canary.clone(), exposure(state))),
         dark_since: state.dark_since,
         run,
+        served: state.phase.run().map(|run| (run.served, run.served_since)),
     }
 }
 
@@ -551,6 +566,7 @@ fn normal_run(run: Run, at: Moment) -> Run {
         blind_since: None,
         paused_since: None,
         excused: Duration::ZERO,
+        served_since: run.served_since.map(|since| aged(since, at)),
         meter,
         ..run
     }
@@ -565,6 +581,8 @@ fn bare(run: Run) -> Run {
         blind_since: None,
         paused_since: None,
         excused: Duration::ZERO,
+        served: 0,
+        served_since: None,
         meter: Meter::default(),
         crashes_before: 0,
         ..run
