@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::{
     fleet::{Fleet, live::Live, replicas},
     mesh::report::SILENCE,
-    world::{DeploymentFacts, Gate, PodFacts, ReplicaSetFacts, StrategyFacts, World},
+    world::{DeploymentFacts, Gate, PodFacts, ReplicaSetFacts, ServiceFacts, StrategyFacts, World},
 };
 
 /// Where a rollout's facts are taken from.
@@ -43,6 +43,15 @@ pub(super) struct Subject<'a> {
     pub(super) pods: Vec<(&'a ObjectName, &'a PodFacts)>,
     /// The services that lead to it, or are named in the spec.
     pub(super) services: Vec<Arc<str>>,
+}
+
+impl Subject<'_> {
+    /// Whether `service` leads to a pod of it, or to those that it is about to make.
+    pub(super) fn is_met(&self, service: &ServiceFacts) -> bool {
+        let mut pods = self.pods.iter();
+        service.selects(&self.deployment.pod_labels)
+            || pods.any(|(_, pod)| service.selects(&pod.labels))
+    }
 }
 
 impl<'a> Sight<'a> {

@@ -1,7 +1,7 @@
 //! What a person should know before a release, because a gate will make it so: conditions that
 //! warn. Pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use api::names;
 use cluster::watch::ObjectName;
@@ -140,7 +140,7 @@ fn deadline(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
 
 /// Without a service there is no traffic to divide or to judge by.
 fn no_service(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
-    let there = |name: &std::sync::Arc<str>| {
+    let there = |name: &Arc<str>| {
         sight.world.services.get(&ObjectName::new(&sight.id.namespace, name)).is_some()
     };
     let missing: Vec<&str> =
@@ -148,6 +148,20 @@ fn no_service(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
     if !missing.is_empty() {
         let message = format!("spec.services: there is no service {}", missing.join(", "));
         return Some(Risk { type_: "NoTraffic", reason: "ServiceNotFound", message });
+    }
+    let leads = |name: &Arc<str>| {
+        let found = sight.world.services.get(&ObjectName::new(&sight.id.namespace, name));
+        found.is_some_and(|service| subject.is_met(service))
+    };
+    let astray: Vec<&str> =
+        subject.services.iter().filter(|name| !leads(name)).map(|name| &**name).collect();
+    if !astray.is_empty() {
+        let message = format!(
+            "spec.services: the selector of {} matches no pod of the target, so no request to it is divided or \
+             judged by. Give it the labels of the pods, or leave it out",
+            astray.join(", ")
+        );
+        return Some(Risk { type_: "NoTraffic", reason: "SelectsNoPod", message });
     }
     subject.services.is_empty().then(|| Risk {
         type_: "NoTraffic",

@@ -76,6 +76,21 @@ async fn a_service_that_also_leads_elsewhere_is_named_with_the_pod() {
 }
 
 #[tokio::test]
+async fn a_named_service_that_is_not_there_or_leads_elsewhere_is_told() {
+    let reason = |selector: &[(&str, &str)], name: &str| {
+        let mut small = Small::new();
+        small.service("named", selector);
+        small.rollout.spec.services = vec![api::canary::ServiceRef { name: name.to_owned() }];
+        let risks = small.look(|sight| foresee(sight, &sight.subject().unwrap()));
+        risks.first().map(|risk| (risk.type_, risk.reason))
+    };
+    assert_eq!(reason(&[("app", "cart")], "named"), None);
+    assert_eq!(reason(&[("app", "cart")], "other"), Some(("NoTraffic", "ServiceNotFound")));
+    assert_eq!(reason(&[("app", "carts")], "named"), Some(("NoTraffic", "SelectsNoPod")));
+    assert_eq!(reason(&[], "named"), Some(("NoTraffic", "SelectsNoPod")));
+}
+
+#[tokio::test]
 async fn pods_without_a_proxy_are_told() {
     let mut small = Small::new();
     small.pod("a", "v1", |pod| pod.meshed = false);
