@@ -3,9 +3,12 @@
 use std::sync::atomic::AtomicU64;
 
 use api::mesh::MeshInstallationStatus;
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
 
-/// The operator's gauges. They speak of the mesh only while this process acts.
+/// The operator's gauges, and a counter. They speak of the mesh only while this process acts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gauges {
     acting: Gauge,
@@ -15,6 +18,7 @@ pub(crate) struct Gauges {
     unmeshed: Gauge,
     rollouts_active: Gauge,
     rollouts_failed: Gauge,
+    rollout_panics: Counter,
     root_expires: Gauge<f64, AtomicU64>,
 }
 
@@ -32,6 +36,8 @@ impl Gauges {
         show("mesh_unmeshed_pods", "Pods that should have a proxy", &gauges.unmeshed);
         show("rollouts_active", "Rollouts under way", &gauges.rollouts_active);
         show("rollouts_failed", "Rollouts whose release failed", &gauges.rollouts_failed);
+        let (name, help) = ("serin_operator_rollout_panics", "Loops of rollouts that broke");
+        registry.register(name, help, gauges.rollout_panics.clone());
         let (name, help) = ("serin_ca_root_expiry_timestamp_seconds", "When the root expires");
         registry.register(name, help, gauges.root_expires.clone());
         gauges
@@ -40,6 +46,11 @@ impl Gauges {
     /// Says whether this process acts.
     pub(crate) fn act(&self, acts: bool) {
         self.acting.set(i64::from(acts));
+    }
+
+    /// Counts a rollout's loop that broke and is made anew.
+    pub(crate) fn rollout_panicked(&self) {
+        self.rollout_panics.inc();
     }
 
     /// Says how the mesh is.
@@ -80,10 +91,14 @@ mod tests {
             ..MeshInstallationStatus::default()
         };
         gauges.show(&status);
+        gauges.rollout_panicked();
         let text = metrics.encode().unwrap();
-        for line in
-            ["serin_mesh_proxies 5", "serin_mesh_proxies_synced 4", "serin_mesh_unmeshed_pods 2"]
-        {
+        for line in [
+            "serin_mesh_proxies 5",
+            "serin_mesh_proxies_synced 4",
+            "serin_mesh_unmeshed_pods 2",
+            "serin_operator_rollout_panics_total 1",
+        ] {
             assert!(text.contains(line), "{text}");
         }
     }

@@ -3,6 +3,7 @@
 //! What a rollout does next is decided by the machine in `model::rollout`; here its facts are
 //! observed and what it holds is made so.
 
+mod again;
 pub(crate) mod board;
 mod gates;
 mod observe;
@@ -24,6 +25,7 @@ use model::decision::RolloutId;
 use runtime::tasks::Tasks;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::error;
 
 use self::{board::Board, run::Runner};
 use crate::{
@@ -43,20 +45,36 @@ pub(crate) struct Rollouts {
 }
 
 /// Every rollout of `world`, by its uid.
-pub(crate) fn all(world: &World) -> BTreeMap<String, RolloutId> {
+fn all(world: &World) -> BTreeMap<String, RolloutId> {
+    let named = here(world).filter_map(|(id, rollout)| Some((rollout.metadata.uid.clone()?, id)));
+    named.collect()
+}
+
+/// What the statuses of all rollouts of `world` hold.
+pub(crate) fn recorded(world: &World) -> board::Recorded {
+    let told = here(world).map(|(id, rollout)| {
+        let decision = Runner::recorded(&id, rollout);
+        (id, decision)
+    });
+    told.collect()
+}
+
+fn here(world: &World) -> impl Iterator<Item = (RolloutId, &CanaryRollout)> {
     let here = world.rollouts.iter();
     let here = here.filter(|(_, rollout)| rollout.metadata.deletion_timestamp.is_none());
-    let named = here.filter_map(|(name, rollout)| {
-        let id = RolloutId::new(&name.namespace, &name.name);
-        Some((rollout.metadata.uid.clone()?, id))
-    });
-    named.collect()
+    here.map(|(name, rollout)| (RolloutId::new(&name.namespace, &name.name), &**rollout))
 }
 
 /// Runs all rollouts until the tasks are told to stop.
 pub(crate) async fn keep(rollouts: Rollouts, tasks: Tasks) {
     let orphans = orphan::keep(rollouts.shared.clone(), tasks.token());
     tasks.spawn("orphaned gates", orphans);
+    let (board, stop) = (rollouts.board.clone(), tasks.token());
+    tasks.spawn("silent rollouts", async move {
+        if stop.run_until_cancelled(tokio::time::sleep(board::PATIENCE)).await.is_some() {
+            board.stand_in();
+        }
+    });
     tasks.token().run_until_cancelled(run(rollouts, &tasks)).await;
 }
 
@@ -90,31 +108,59 @@ async fn run(rollouts: Rollouts, tasks: &Tasks) {
 fn start(rollouts: &Rollouts, id: &RolloutId, tasks: &Tasks) -> DropGuard {
     let stop = tasks.token().child_token();
     let guard = stop.clone().drop_guard();
-    let object = {
-        let world = rollouts.shared.worlds.borrow();
-        let name = cluster::watch::ObjectName::new(&id.namespace, &id.name);
-        world.rollouts.get(&name).map(|rollout| (**rollout).clone())
-    };
-    if let Some(object) = object {
-        start_with(rollouts, id, &object, tasks, &stop);
+    let first = find(rollouts, id);
+    if let Some(object) = first {
+        let life = lives(rollouts.clone(), id.clone(), object, tasks.clone());
+        tasks.spawn("rollout", async move {
+            stop.run_until_cancelled(Box::pin(life)).await;
+        });
     }
     guard
 }
 
-fn start_with(
+fn find(rollouts: &Rollouts, id: &RolloutId) -> Option<CanaryRollout> {
+    let world = rollouts.shared.worlds.borrow();
+    let name = cluster::watch::ObjectName::new(&id.namespace, &id.name);
+    world.rollouts.get(&name).map(|rollout| (**rollout).clone())
+}
+
+/// Runs one rollout until it is gone. When it breaks, it begins again from its status.
+async fn lives(rollouts: Rollouts, id: RolloutId, first: CanaryRollout, tasks: Tasks) {
+    let make = || {
+        let newest = find(&rollouts, &id).filter(|it| it.metadata.uid == first.metadata.uid);
+        Box::pin(live(&rollouts, id.clone(), newest.as_ref().unwrap_or(&first)))
+    };
+    let broke = |pause: Duration| {
+        error!(rollout = %id, ?pause, "the rollout's loop panicked and is made anew");
+        rollouts.shared.gauges.rollout_panicked();
+        let (events, about) = (rollouts.shared.events.clone(), first.object_ref(&()));
+        let happening = Happening {
+            reason: "OperatorPanicked",
+            sentence: format!(
+                "the operator's loop for this rollout broke and begins again in {} s; until then \
+                 weights and gates stay as they are",
+                pause.as_secs()
+            ),
+            warning: true,
+        };
+        tasks.spawn("rollout events", async move { events.publish(&about, &happening).await });
+    };
+    again::until_done(make, broke).await;
+}
+
+/// One rollout with all that it needs: a panic in any part is one in all.
+fn live(
     rollouts: &Rollouts,
-    id: &RolloutId,
+    id: RolloutId,
     object: &CanaryRollout,
-    tasks: &Tasks,
-    stop: &CancellationToken,
-) {
+) -> impl Future<Output = ()> + use<> {
     let (wanted, want) = watch::channel(None);
     let (writes, written) = watch::channel(None);
     let (shut, to_open) = watch::channel(gates::Shut::new());
     let (happened, mut happenings) = mpsc::channel::<Happening>(EVENTS);
     let Rollouts { shared, fleets, board, forget } = rollouts.clone();
     let subject = Subject::of(object, "serin-rollout");
-    let writer = keep_status(shared.client(), subject, want, writes, stop.clone());
+    let writer = keep_status(shared.client(), subject, want, writes, CancellationToken::new());
     let opener =
         gates::keep(shared.client(), shared.clock.clone(), id.namespace.to_string(), to_open);
     let (events, about) = (shared.events.clone(), object.object_ref(&()));
@@ -123,33 +169,30 @@ fn start_with(
             events.publish(&about, &happening).await;
         }
     };
+    let rollout = Runner::recall(object);
+    let about = object.object_ref(&());
     let runner = Runner {
         shared,
         fleets,
         board,
-        id: id.clone(),
-        about: object.object_ref(&()),
+        id,
+        about,
         wanted,
         written,
         shut,
         forget,
         happened,
-        rollout: Runner::recall(object),
+        rollout,
         posted: None,
     };
-    tasks.spawn("rollout status", Box::pin(writer));
-    let stopped = stop.clone();
-    tasks.spawn("rollout events", async move {
-        stopped.run_until_cancelled(Box::pin(publisher)).await;
-    });
-    let stopped = stop.clone();
-    tasks.spawn("rollout gates", async move {
-        stopped.run_until_cancelled(Box::pin(opener)).await;
-    });
-    let stopped = stop.clone();
-    tasks.spawn("rollout", async move {
-        stopped.run_until_cancelled(Box::pin(runner.run())).await;
-    });
+    let parts = futures::future::join3(Box::pin(writer), Box::pin(opener), Box::pin(publisher));
+    async move {
+        tokio::select! {
+            () = Box::pin(runner.run()) => {}
+            // A part may end before, once there is nothing left to write to.
+            () = async { parts.await; std::future::pending().await } => {}
+        }
+    }
 }
 
 /// Events that wait to be published; more are logged only.

@@ -136,8 +136,8 @@ fn start(shared: &Shared, tasks: &Tasks) {
     tasks.spawn_critical("passport", Box::pin(renewal));
     let bundles = ca::bundle::keep(shared.clone(), view.clone(), tasks.token());
     tasks.spawn_critical("trust bundles", Box::pin(bundles));
-    let awaited = rollout::all(&shared.worlds.borrow()).into_values().collect();
-    let board = Board::new(awaited, decide);
+    let recorded = rollout::recorded(&shared.worlds.borrow());
+    let board = Board::new(recorded, decide);
     let (rolled, forget) = (shared.clone(), fleets);
     let rollouts = rollout::Rollouts { shared: rolled, fleets: fleet.clone(), board, forget };
     tasks.spawn_critical("rollouts", Box::pin(rollout::keep(rollouts, tasks.clone())));

@@ -10,7 +10,7 @@ use model::{
     decision::{DecidedSplit, Decision, RolloutId},
     moment::Moment,
     revision::Revision,
-    rollout::{Event, Gates, Hold, Persisted, Rollout, Standing, Transition},
+    rollout::{Decided, Event, Gates, Hold, Persisted, Rollout, Standing, Transition},
     rows::Target,
 };
 use tokio::{
@@ -75,6 +75,13 @@ impl Runner {
         })
     }
 
+    /// The decision that the status of `rollout` holds, if it holds one.
+    pub(super) fn recorded(id: &RolloutId, rollout: &CanaryRollout) -> Option<Decision> {
+        let told = rollout.status.as_ref()?.decision.as_ref()?;
+        let services = told.services.iter().map(|name| name.as_str().into()).collect();
+        Some(decision(id, &Self::recall(rollout).decided, services))
+    }
+
     /// Runs for as long as the rollout is there and the future is polled.
     pub(super) async fn run(mut self) {
         let (mut worlds, mut fleets) = (self.shared.worlds.clone(), self.fleets.clone());
@@ -134,9 +141,8 @@ impl Runner {
     /// Makes it so. What takes traffic away goes out first and waits for nothing.
     fn act(&mut self, turned: Turned) {
         let Turned { hold, services, status, shut } = turned;
-        let decision = decision(&self.id, &hold, services);
-        let falls = self.posted.as_ref().is_some_and(|posted| posted.may_fall_to(&decision));
-        if falls {
+        let decision = decision(&self.id, &hold.decided, services);
+        if self.board.may_fall_to(&decision) {
             self.post(decision.clone());
         }
         self.wanted.send_if_modified(|held| {
@@ -229,11 +235,11 @@ pub(super) fn find<'a>(
     (meta.uid == about.uid && meta.deletion_timestamp.is_none()).then_some(&**found)
 }
 
-fn decision(id: &RolloutId, hold: &Hold, services: Vec<Arc<str>>) -> Decision {
-    let split = hold.decided.split.as_ref();
+fn decision(id: &RolloutId, decided: &Decided, services: Vec<Arc<str>>) -> Decision {
+    let split = decided.split.as_ref();
     Decision {
         rollout: id.clone(),
-        number: hold.decided.number,
+        number: decided.number,
         services,
         split: split.map(|split| DecidedSplit { canary: split.canary.clone(), share: split.share }),
     }
