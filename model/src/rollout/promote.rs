@@ -38,15 +38,21 @@ impl Turn<'_> {
     }
 
     /// Notes when more pods of the release serve than ever before. A person who suspends it stops
-    /// this clock, too.
+    /// this clock, and so does the last pod that is wanted: should one fail later, it has all its
+    /// time. Where fewer pods are wanted than have served, counting begins anew.
     fn note_served(&self, run: &mut Run, opened: bool) {
-        let serving = self.capacity(&run.canary).canary.serving;
-        if !opened || self.seen.suspend {
+        let Capacity { canary, replicas, .. } = self.capacity(&run.canary);
+        let scaled_down = run.served > replicas;
+        if !opened || self.seen.suspend || canary.serving >= replicas {
             run.served_since = None;
-        } else if serving > run.served || run.served_since.is_none() {
+        } else if canary.serving > run.served || scaled_down || run.served_since.is_none() {
             run.served_since = Some(self.seen.now);
         }
-        run.served = if opened { run.served.max(serving) } else { 0 };
+        run.served = match (opened, scaled_down) {
+            (false, _) => 0,
+            (true, true) => canary.serving,
+            (true, false) => run.served.max(canary.serving),
+        };
     }
 
     /// Whether the promotion takes too long. Until the first gate is opened it is part of the

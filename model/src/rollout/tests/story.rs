@@ -474,8 +474,30 @@ fn a_release_that_serves_alone_is_not_halted_for_an_old_pod_that_will_not_go() {
     story.pods("v1", Pods { existing: 1, ..NONE });
     story.settle();
     assert_eq!(story.pass(SECOND * 600).settle().standing, Standing::Promoting);
+    story.pods("v2", Pods { serving: REPLICAS - 1, ..ALL });
+    assert_eq!(story.settle().standing, Standing::Promoting);
+    story.pods("v2", ALL);
     story.pods("v1", NONE);
     assert_eq!(story.settle().standing, Standing::Completed);
+}
+
+#[test]
+fn a_promotion_that_is_scaled_down_is_judged_by_the_pods_that_are_wanted_now() {
+    let plan = Plan { steps: vec![step(5)], progress_deadline: Some(SECOND * 60), ..plan() };
+    let mut story = Story::on_trial(plan);
+    story.world.replicas = 20;
+    story.endure();
+    story.pods("v2", some(12));
+    story.pods("v1", some(8));
+    story.settle();
+    story.world.replicas = 8;
+    story.pods("v1", some(3));
+    for serving in 5..8 {
+        story.pods("v2", some(serving));
+        story.settle();
+        assert_eq!(story.pass(SECOND * 59).settle().standing, Standing::Promoting);
+    }
+    assert_eq!(story.pass(SECOND).settle().standing, Standing::Halted);
 }
 
 #[test]
