@@ -70,9 +70,10 @@ pub struct CanaryRolloutSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 100_000))]
     pub max_unsynced: i32,
-    /// The longest that one release may take until its pods are let in, times when it is suspended
-    /// apart; longer than this and it is withdrawn. After that, the longest that Kubernetes may
-    /// take for one pod more; longer than this and the release is halted.
+    /// The longest that one release may take until its pods are let in, apart from times when it is
+    /// suspended or held by a shared service; longer than this and it is withdrawn. After that, the
+    /// longest that Kubernetes may take for one pod more; longer than this and the release is
+    /// halted.
     #[serde(default)]
     pub progress_deadline: Option<Span>,
     /// Stay where it is: no step, no promotion. A bad release is still withdrawn.

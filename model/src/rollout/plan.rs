@@ -23,9 +23,9 @@ pub struct Plan {
     /// Whether a template that differs from the stable one in its restart time alone goes through
     /// the steps.
     pub restarts_are_releases: bool,
-    /// The longest a release may take from its start until its gates are opened, times when a
-    /// person held it apart: then it is withdrawn. After that the longest that Kubernetes may take
-    /// for one pod more: then it is halted. No bound if absent.
+    /// The longest a release may take from its start until its gates are opened, apart from times
+    /// when a person or a shared service held it: then it is withdrawn. After that the longest that
+    /// Kubernetes may take for one pod more: then it is halted. No bound if absent.
     pub progress_deadline: Option<Duration>,
 }
 

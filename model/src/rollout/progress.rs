@@ -77,10 +77,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Stops the deadline's clock while a person keeps the release where it is.
+    /// Stops the deadline's clock while a person, or a service that is shared, keeps the release
+    /// where it is.
     pub(super) fn excuse(&self, run: &mut Run, pauses: bool) {
         let now = self.seen.now;
-        if self.seen.suspend || pauses {
+        if self.seen.stays().is_some() || pauses {
             run.paused_since.get_or_insert(now);
         } else if let Some(since) = run.paused_since.take() {
             run.excused = run.excused.saturating_add(now.since(since));

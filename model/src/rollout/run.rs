@@ -22,7 +22,7 @@ pub struct Run {
     pub unhealthy_since: Option<Moment>,
     /// Since when no reports arrive.
     pub blind_since: Option<Moment>,
-    /// Since when a person keeps it where it is.
+    /// Since when a person, or a service that is shared, keeps it where it is.
     pub paused_since: Option<Moment>,
     /// For how long it was kept so before: that does not count against its deadline.
     pub excused: Duration,

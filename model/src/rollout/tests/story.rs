@@ -765,6 +765,18 @@ fn a_service_that_becomes_shared_keeps_a_release_where_it_is() {
 }
 
 #[test]
+fn the_time_that_a_shared_service_holds_a_release_does_not_count_against_its_deadline() {
+    let mut story = Story::on_trial(Plan { progress_deadline: Some(SECOND * 60), ..plan() });
+    story.share();
+    story.settle();
+    assert_eq!(story.pass(SECOND * 600).settle().standing, Standing::Progressing);
+    story.world.seen.shared = None;
+    assert_eq!(story.settle().standing, Standing::Progressing);
+    assert_eq!(story.pass(SECOND * 59).settle().standing, Standing::Progressing);
+    assert_eq!(story.pass(SECOND).settle().standing, Standing::Failed);
+}
+
+#[test]
 fn a_service_that_becomes_shared_lets_no_release_in_that_was_withdrawn_or_is_leaving() {
     let mut story = Story::on_trial(plan());
     story.serve(40, 40).settle();
