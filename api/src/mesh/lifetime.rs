@@ -47,8 +47,12 @@ pub(super) fn root_and_leaf() -> Rule {
 
 /// Whether the parts of `field` can be counted: each is less than 292 years.
 fn countable(field: &str) -> String {
-    format!("!{field}.matches('[0-9]{{7}}h|[0-9]{{8}}m')")
+    format!("!{field}.matches('{BEYOND}')")
 }
+
+/// Found in a span with a part that is too long to be counted: of hours, or of minutes, which are
+/// not to be taken for milliseconds.
+const BEYOND: &str = "[1-9][0-9]{6}h|[1-9][0-9]{7}m([^s]|$)";
 
 /// A [`crate::span::Span`] in seconds.
 fn seconds(field: &str) -> String {
@@ -59,4 +63,22 @@ fn seconds(field: &str) -> String {
 
 const fn days(count: u64) -> Duration {
     Duration::from_secs(count * 24 * 3600)
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_to_be_counted_is_told_from_milliseconds_and_zeros() {
+        let beyond = Regex::new(BEYOND).unwrap();
+        for text in ["1000000h", "1d999999999h", "10000000m", "999999999m5s", "10000000m5ms"] {
+            assert!(beyond.is_match(text), "{text}");
+        }
+        for text in ["86400000ms", "999999999s999999999ms", "999999h", "9999999m", "000000024h"] {
+            assert!(!beyond.is_match(text), "{text}");
+        }
+    }
 }
