@@ -149,12 +149,13 @@ fn no_service(sight: &Sight<'_>, subject: &Subject<'_>) -> Option<Risk> {
         let message = format!("spec.services: there is no service {}", missing.join(", "));
         return Some(Risk { type_: "NoTraffic", reason: "ServiceNotFound", message });
     }
-    let leads = |name: &Arc<str>| {
+    // Where there is no selector, somebody else says which pods are behind it.
+    let strays = |name: &Arc<str>| {
         let found = sight.world.services.get(&ObjectName::new(&sight.id.namespace, name));
-        found.is_some_and(|service| subject.is_met(service))
+        found.is_some_and(|service| !service.selector.is_empty() && !subject.is_met(service))
     };
     let astray: Vec<&str> =
-        subject.services.iter().filter(|name| !leads(name)).map(|name| &**name).collect();
+        subject.services.iter().filter(|name| strays(name)).map(|name| &**name).collect();
     if !astray.is_empty() {
         let message = format!(
             "spec.services: the selector of {} matches no pod of the target, so no request to it is divided or \
