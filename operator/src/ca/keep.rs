@@ -6,7 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use api::{mesh::MeshInstallation, names};
+use api::{
+    mesh::{MeshInstallation, MeshInstallationSpec},
+    names,
+};
 use cluster::{apply::Applier, events::Happening};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::Resource as _;
@@ -33,10 +36,7 @@ use super::{
 };
 use crate::{
     fleet::{Fleets, Passport, replicas, serving_issuer},
-    mesh::{
-        meta,
-        valid::{Operator, validate},
-    },
+    mesh::{meta, valid::root},
     session::Shared,
     world::{SecretFacts, World, Worlds},
 };
@@ -149,7 +149,7 @@ impl Keeper {
             Found::Trouble(trouble) => return Err(trouble),
         };
         let (next, hold) = self.decide(&held.mesh, &vault)?;
-        let next = self.keys(next, &hold, &held.mesh)?;
+        let (next, unmade) = keys(next, hold.vault, || self.mint(&held.mesh));
         let issue = next.issue(&hold)?;
         self.hold(&held, &next, &issue).await?;
         self.had = Some(Root::of(&next.active)?.fingerprint().short());
@@ -159,7 +159,10 @@ impl Keeper {
             again: hold.transition.is_some() || next != vault,
             busy: next.rotation.phase != Phase::Idle,
         };
-        self.tell(&next, hold, issue).await?;
+        if let Some(trouble) = unmade.clone() {
+            self.report(trouble);
+        }
+        self.tell(&next, hold, issue, unmade).await?;
         Ok(turned)
     }
 
@@ -200,8 +203,7 @@ impl Keeper {
     }
 
     fn mint(&self, mesh: &MeshInstallation) -> Result<Authority, Trouble> {
-        let shared = &self.inputs.shared;
-        mint_for(mesh, &shared.operator, shared.clock.now())
+        mint_for(&mesh.spec, self.inputs.shared.clock.now())
     }
 
     fn decide(&self, mesh: &MeshInstallation, vault: &Vault) -> Result<(Vault, Hold), Trouble> {
@@ -221,19 +223,6 @@ impl Keeper {
         let seen = sight.seen(vault, self.issue.as_ref())?;
         let (rotation, hold) = vault.rotation.clone().next(&plan(&mesh.spec), &seen);
         Ok((Vault { rotation, ..vault.clone() }, hold))
-    }
-
-    /// Makes and destroys keys as `hold` says.
-    fn keys(&self, vault: Vault, hold: &Hold, mesh: &MeshInstallation) -> Result<Vault, Trouble> {
-        Ok(match (hold.vault, vault.next.clone()) {
-            (rotation::Vault::Keep, _) | (rotation::Vault::Promote, None) => vault,
-            (rotation::Vault::MakeNext, _) => {
-                info!("making the next root");
-                Vault { next: Some(self.mint(mesh)?), ..vault }
-            }
-            (rotation::Vault::Promote, Some(active)) => Vault { active, next: None, ..vault },
-            (rotation::Vault::DiscardNext, _) => Vault { next: None, ..vault },
-        })
     }
 
     /// Makes the Secrets so: keys and record first, then what is handed out.
@@ -270,9 +259,15 @@ impl Keeper {
     }
 
     /// Says what became of it, to the other tasks and to people.
-    async fn tell(&self, vault: &Vault, hold: Hold, issue: Issue) -> Result<(), Trouble> {
+    async fn tell(
+        &self,
+        vault: &Vault,
+        hold: Hold,
+        issue: Issue,
+        trouble: Option<Trouble>,
+    ) -> Result<(), Trouble> {
         let status = status::of(vault, &hold)?;
-        let view = View { issue: Some(issue), trouble: None, status: Some(status) };
+        let view = View { issue: Some(issue), trouble, status: Some(status) };
         self.inputs.views.send_if_modified(|held| {
             let changed = *held != view;
             *held = view;
@@ -342,15 +337,31 @@ async fn wait(worlds: &mut Worlds, fleets: Option<&mut Fleets>, most: Duration) 
     drop(timeout(most, change).await);
 }
 
-/// A root for what `mesh` asks of `operator`: a spec that is wrong must not show in a certificate.
-fn mint_for(
-    mesh: &MeshInstallation,
-    operator: &Operator,
-    now: SystemTime,
-) -> Result<Authority, Trouble> {
-    let valid = validate(mesh, operator)?;
-    let validity = Validity { now, lifetime: valid.spec.ca.root_lifetime.0 };
-    Ok(mint::authority(&valid.trust_domain, validity)?)
+/// Makes and destroys keys. A next root that cannot be made is told of, and the others go on:
+/// whoever has one relies on it.
+fn keys(
+    vault: Vault,
+    asked: rotation::Vault,
+    mint: impl FnOnce() -> Result<Authority, Trouble>,
+) -> (Vault, Option<Trouble>) {
+    match (asked, vault.next.clone()) {
+        (rotation::Vault::Keep, _) | (rotation::Vault::Promote, None) => (vault, None),
+        (rotation::Vault::MakeNext, _) => match mint() {
+            Ok(next) => {
+                info!("next root made");
+                (Vault { next: Some(next), ..vault }, None)
+            }
+            Err(trouble) => (vault, Some(trouble)),
+        },
+        (rotation::Vault::Promote, Some(active)) => (Vault { active, next: None, ..vault }, None),
+        (rotation::Vault::DiscardNext, _) => (Vault { next: None, ..vault }, None),
+    }
+}
+
+/// A root for what `spec` asks for. What is wrong with the rest of it is no reason not to make one.
+fn mint_for(spec: &MeshInstallationSpec, now: SystemTime) -> Result<Authority, Trouble> {
+    let (domain, lifetime) = root(spec)?;
+    Ok(mint::authority(&domain, Validity { now, lifetime })?)
 }
 
 fn find(secret: Option<&SecretFacts>, mesh: &str, had: Option<&str>) -> Found {

@@ -1,6 +1,6 @@
 //! What is asked of a mesh, checked: from here on nothing about it can be wrong.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use api::{
     mesh::{MeshInstallation, MeshInstallationSpec, lifetime},
@@ -86,15 +86,23 @@ pub(crate) fn validate(mesh: &MeshInstallation, operator: &Operator) -> Result<V
     if let Some(cidr) = spec.network.cidrs.iter().find(|cidr| !is_cidr(cidr)) {
         return Err(Invalid::Cidr(cidr.clone()));
     }
-    check_lifetimes(spec)?;
+    let (trust_domain, _) = root(spec)?;
     let owner = mesh.owner_ref(&()).ok_or(Invalid::Anonymous)?;
     Ok(Valid {
         owner,
         spec: spec.clone(),
-        trust_domain: spec.trust_domain.0.parse()?,
+        trust_domain,
         images: operator.images.clone(),
         version: operator.version.clone(),
     })
+}
+
+/// What a root is made for: the domain, and how long. The CRD refuses lifetimes that are too long,
+/// but keeps one that was stored before it did; such a root lives for as long as one may.
+pub(crate) fn root(spec: &MeshInstallationSpec) -> Result<(TrustDomain, Duration), Invalid> {
+    check_lifetimes(spec)?;
+    let lifetime = spec.ca.root_lifetime.0.min(lifetime::LONGEST_ROOT);
+    Ok((spec.trust_domain.0.parse()?, lifetime))
 }
 
 fn check_lifetimes(spec: &MeshInstallationSpec) -> Result<(), Invalid> {
@@ -102,9 +110,6 @@ fn check_lifetimes(spec: &MeshInstallationSpec) -> Result<(), Invalid> {
     let refused = |rule, found: Span| Err(Invalid::Lifetime { rule, found: found.to_string() });
     if !lifetime::LEAF.contains(&leaf.0) {
         return refused(lifetime::LEAF_BOUNDS, leaf);
-    }
-    if root.0 > lifetime::LONGEST_ROOT {
-        return refused(lifetime::ROOT_BOUNDS, root);
     }
     if root.0 < leaf.0 * lifetime::LEAVES_OF_A_ROOT {
         return refused(lifetime::ROOT_BELOW_LEAVES, root);

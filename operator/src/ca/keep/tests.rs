@@ -1,6 +1,6 @@
 use std::time::UNIX_EPOCH;
 
-use api::{mesh::MeshInstallationSpec, span::Span};
+use api::span::Span;
 
 use super::*;
 
@@ -38,18 +38,28 @@ fn a_root_of_a_deleted_mesh_is_not_adopted_and_a_restored_one_is() {
 }
 
 #[test]
-fn nothing_is_minted_for_a_spec_that_is_wrong() {
-    let mut mesh = MeshInstallation::new("default", MeshInstallationSpec::default());
-    mesh.metadata.uid = Some("mesh".to_owned());
-    let text = str::to_owned;
-    let operator = Operator {
-        namespace: text("serin-system"),
-        images: text("serin.dev"),
-        version: text("1.2.3"),
-    };
-    assert!(mint_for(&mesh, &operator, UNIX_EPOCH).is_ok());
-    mesh.spec.ca.root_lifetime = Span::days(999_999_999);
-    let trouble = mint_for(&mesh, &operator, UNIX_EPOCH).unwrap_err();
+fn a_root_is_made_whatever_is_wrong_with_the_rest_of_the_spec() {
+    let mut spec = MeshInstallationSpec::default();
+    spec.namespace.0 = "elsewhere".to_owned();
+    spec.version = Some("9.9.9".to_owned());
+    spec.network.cidrs = vec!["10.0.0.0".to_owned()];
+    assert!(mint_for(&spec, UNIX_EPOCH).is_ok());
+    spec.ca.root_lifetime = Span::days(999_999_999);
+    assert!(mint_for(&spec, UNIX_EPOCH).is_ok(), "stored before there was a bound");
+    spec.ca.root_lifetime = Span::days(2);
+    let trouble = mint_for(&spec, UNIX_EPOCH).unwrap_err();
     assert!(trouble.is_stalled());
     assert!(trouble.to_string().contains("spec.ca.rootLifetime"), "{trouble}");
+}
+
+#[test]
+fn a_next_root_that_cannot_be_made_leaves_the_others_as_they_are() {
+    let facts = facts(Some("mesh"), |_| {});
+    let vault = Vault::read(&facts.data).unwrap();
+    let spec = MeshInstallationSpec::default();
+    let trouble = Trouble::Write("no".to_owned());
+    let (kept, told) = keys(vault.clone(), rotation::Vault::MakeNext, || Err(trouble.clone()));
+    assert_eq!((&kept, told), (&vault, Some(trouble)));
+    let (made, told) = keys(kept, rotation::Vault::MakeNext, || mint_for(&spec, UNIX_EPOCH));
+    assert!(made.next.is_some() && made.active == vault.active && told.is_none());
 }

@@ -40,11 +40,18 @@ fn addresses_must_be_ranges() {
 }
 
 #[test]
-fn a_root_must_outlive_its_leaves_and_end_before_the_calendar() {
+fn a_root_must_outlive_its_leaves() {
     check(|spec| spec.ca.leaf_lifetime = Span::seconds(60), Some("InvalidLifetime"));
     check(|spec| spec.ca.leaf_lifetime = Span::days(60), Some("InvalidLifetime"));
     check(|spec| spec.ca.root_lifetime = Span::days(2), Some("InvalidLifetime"));
-    check(|spec| spec.ca.root_lifetime = Span::days(36_500), None);
-    check(|spec| spec.ca.root_lifetime = Span::days(36_501), Some("InvalidLifetime"));
-    check(|spec| spec.ca.root_lifetime = Span::days(999_999_999), Some("InvalidLifetime"));
+}
+
+#[test]
+fn a_root_lifetime_that_was_stored_before_there_was_a_bound_is_shortened_to_it() {
+    for days in [36_500, 36_501, 999_999_999] {
+        check(|spec| spec.ca.root_lifetime = Span::days(days), None);
+        let mut spec = MeshInstallationSpec::default();
+        spec.ca.root_lifetime = Span::days(days);
+        assert_eq!(root(&spec).unwrap().1, Span::days(36_500).0);
+    }
 }
