@@ -4,8 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use api::{
     injection::Rule,
-    mesh::{MeshDisplay, MeshInstallation, MeshInstallationStatus, ProxiesStatus, RolloutsStatus},
+    mesh::{
+        MeshDisplay, MeshInstallation, MeshInstallationStatus, ProxiesStatus, RolloutsStatus,
+        lifetime,
+    },
     names,
+    span::Span,
 };
 use cluster::watch::ObjectName;
 use jiff::Timestamp;
@@ -153,6 +157,7 @@ impl Seen<'_> {
             reason: reason.to_owned(),
             message,
         }));
+        says.extend(shortened(self.mesh));
         says
     }
 
@@ -217,6 +222,17 @@ impl Seen<'_> {
 }
 
 /// The rollouts of the cluster, by the phase that their status names.
+/// That roots live for less than the spec says: it was stored before there was a bound.
+fn shortened(mesh: &MeshInstallation) -> Option<Says> {
+    let (asked, most) = (mesh.spec.ca.root_lifetime, Span(lifetime::LONGEST_ROOT));
+    (asked > most).then(|| Says {
+        type_: "RootLifetimeShortened",
+        status: true,
+        reason: "TooLong".to_owned(),
+        message: format!("{}; it is {asked}: roots are made for {most}", lifetime::ROOT_BOUNDS),
+    })
+}
+
 fn rollouts(world: &World) -> RolloutsStatus {
     let mut phases: BTreeMap<&str, i32> = BTreeMap::new();
     for (_, rollout) in world.rollouts.iter() {

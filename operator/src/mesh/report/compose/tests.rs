@@ -99,6 +99,15 @@ async fn what_passes_by_itself_reconciles() {
     assert_eq!(says(&status, "Reconciling"), pair("True", "NotApplied"));
 }
 
+#[test]
+fn a_root_lifetime_beyond_the_bound_is_told() {
+    let mut mesh = MeshInstallation::new("default", MeshInstallationSpec::default());
+    assert_eq!(shortened(&mesh), None);
+    mesh.spec.ca.root_lifetime = Span::days(40_000);
+    let message = shortened(&mesh).unwrap().message;
+    assert!(message.ends_with("it is 40000d: roots are made for 36500d"), "{message}");
+}
+
 #[tokio::test]
 async fn the_columns_say_what_there_is() {
     let display = Scene::new(1, 2).status().display.unwrap();
