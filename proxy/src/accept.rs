@@ -175,11 +175,7 @@ impl Doorkeeper {
 }
 
 fn serve(side: Side, stream: TcpStream, place: Place, worker: &Rc<Worker>) {
-    let prepared = tcp::prepare(&stream).and_then(|()| match side {
-        Side::Outbound => Ok(()),
-        Side::Inbound => tcp::give_up_after(&stream, tcp::STREAM_UNANSWERED),
-    });
-    if prepared.is_err() {
+    if tcp::prepare(&stream).is_err() {
         return;
     }
     let worker = Rc::clone(worker);

@@ -1,4 +1,12 @@
 //! Byte streams: how they are opened, what they are carried by, and how one is relayed to another.
+//!
+//! Whether the other side is still there: between two proxies that share requests over HTTP/2, what
+//! is sent and not confirmed for [`REQUESTS_UNANSWERED`] ends the connection. All others are only
+//! asked while nothing is under way (keep-alive: after `KEEPALIVE`, then at every
+//! `KEEPALIVE_INTERVAL` until the kernel's `tcp_keepalive_probes`, 9 as it comes, are missed). On
+//! those, a node that lost its power with bytes under way to it is noticed only when the kernel
+//! gives up sending them again (`tcp_retries2`, a quarter of an hour): `TCP_USER_TIMEOUT` would
+//! take a reader that pauses for one that is gone.
 
 pub mod opening;
 pub mod relay;
@@ -29,16 +37,12 @@ pub async fn connect(
     let connected = tokio::time::timeout(limit, socket.connect(to)).await;
     let stream = connected.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
     prepare(&stream)?;
-    // What has a source of its own is the pod's application, which no network lies before.
-    if source.is_none() {
-        give_up_after(&stream, STREAM_UNANSWERED)?;
-    }
     Ok(stream)
 }
 
 /// Ends a connection whose other side, a node that lost its power, has confirmed nothing of what
-/// was sent for `limit`. Left alone, the kernel tries for a quarter of an hour (tcp(7),
-/// `tcp_retries2`).
+/// was sent for `limit`. The kernel counts the time in which the other side has no room as well
+/// (tcp(7), `TCP_USER_TIMEOUT`), so this is only for those that read all that comes.
 ///
 /// # Errors
 /// If the socket is no more.
@@ -57,14 +61,9 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// How long bytes may go unconfirmed. The kernel counts the time in which a reader has no room as
-/// well, and one that is slow must not be taken for one that is gone.
-pub const STREAM_UNANSWERED: Duration = Duration::from_secs(120);
-/// The same between two proxies that share requests over HTTP/2: they read all that comes, whoever
-/// is slow behind them.
+/// How long bytes may go unconfirmed between two proxies that share requests over HTTP/2: they read
+/// all that comes, whoever is slow behind them.
 pub const REQUESTS_UNANSWERED: Duration = Duration::from_secs(15);
-/// What says nothing is asked so often that it has missed several questions when
-/// [`STREAM_UNANSWERED`] is over: that limit ends the asking, too (tcp(7), `TCP_USER_TIMEOUT`).
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
