@@ -116,6 +116,13 @@ impl Discovery {
         self.store.changed()
     }
 
+    /// Whether the workload takes none but peers of the mesh. It changes with the mode alone, so
+    /// that any number of connections may wait for it.
+    #[must_use]
+    pub fn strict(&self) -> watch::Receiver<bool> {
+        self.store.strict()
+    }
+
     /// Every subscription, for people; nothing if the task that knows is gone.
     pub async fn show(&self) -> Vec<Line> {
         let (lines, shown) = oneshot::channel();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use model::key::Key;
+use model::{inbound::MtlsMode, key::Key, resource::Resource};
 use tokio::sync::watch;
 
 use super::Answer;
@@ -20,6 +20,9 @@ use super::Answer;
 pub(super) struct Store {
     held: ArcSwap<HashMap<Key, Arc<Held>>>,
     generation: watch::Sender<u64>,
+    /// Whether none but peers of the mesh may come in: apart from the generation, since every plain
+    /// connection waits for it, and all else changes often.
+    strict: watch::Sender<bool>,
     /// A coarse clock that the writing task advances: readers note it instead of the time.
     tick: AtomicU64,
 }
@@ -36,6 +39,7 @@ impl Store {
         Self {
             held: ArcSwap::default(),
             generation: watch::Sender::new(0),
+            strict: watch::Sender::new(false),
             tick: AtomicU64::new(0),
         }
     }
@@ -46,6 +50,10 @@ impl Store {
 
     pub(super) fn changed(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+
+    pub(super) fn strict(&self) -> watch::Receiver<bool> {
+        self.strict.subscribe()
     }
 
     /// Notes that `key` is in use. Writes at most once a tick, so that workers do not fight for a
@@ -78,6 +86,8 @@ impl Store {
         }
         self.held.store(Arc::new(held));
         self.generation.send_modify(|generation| *generation += 1);
+        let now = self.current(&Key::Inbound).is_some_and(|answer| is_strict(&answer));
+        self.strict.send_if_modified(|strict| std::mem::replace(strict, now) != now);
     }
 
     fn fresh(&self, answer: Answer) -> Arc<Held> {
@@ -91,5 +101,12 @@ impl Held {
         if self.used_at.load(Ordering::Relaxed) != tick {
             self.used_at.store(tick, Ordering::Relaxed);
         }
+    }
+}
+
+fn is_strict(answer: &Answer) -> bool {
+    match answer {
+        Answer::Found(Resource::Inbound(inbound)) => inbound.mtls == MtlsMode::Strict,
+        Answer::Found(_) | Answer::Absent | Answer::Unavailable => false,
     }
 }

@@ -3,18 +3,14 @@
 
 use std::rc::Rc;
 
-use model::inbound::MtlsMode;
+use tokio::sync::watch;
 
-use super::{policy, visitor::Visitor};
+use super::visitor::Visitor;
 use crate::{http::Local, metrics::Event, worker::Worker};
 
 /// Waits until none but peers of the mesh may come in.
 pub(super) async fn turned(worker: &Worker) {
-    let is_strict = |_: &u64| policy(worker).is_some_and(|policy| policy.mtls == MtlsMode::Strict);
-    if worker.plane.discovery.changed().wait_for(is_strict).await.is_err() {
-        // Nobody changes the policy any more.
-        std::future::pending::<()>().await;
-    }
+    until(&mut worker.plane.discovery.strict(), true).await;
 }
 
 /// Waits until what `visitor` has open is to be cut; for ever if it is a peer.
@@ -28,4 +24,11 @@ pub(super) fn overdue(visitor: &Visitor) -> Local<()> {
         tokio::time::sleep(worker.plane.settings.strict_grace).await;
         worker.count(Event::RefusedPlain);
     })
+}
+
+async fn until(strict: &mut watch::Receiver<bool>, wanted: bool) {
+    if strict.wait_for(|strict| *strict == wanted).await.is_err() {
+        // Nobody changes the policy any more.
+        std::future::pending::<()>().await;
+    }
 }
