@@ -1,7 +1,7 @@
 //! Connections in plain text that were let in before the workload became strict: they are told to
 //! end, and cut if they have not a while later.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -20,10 +20,22 @@ pub(super) fn overdue(visitor: &Visitor) -> Local<()> {
     }
     let worker = Rc::clone(&visitor.worker);
     Box::pin(async move {
-        turned(&worker).await;
-        tokio::time::sleep(worker.plane.settings.strict_grace).await;
+        let plane = &worker.plane;
+        strict_for(plane.settings.strict_grace, plane.discovery.strict()).await;
         worker.count(Event::RefusedPlain);
     })
+}
+
+/// Waits until `strict` has held for all of `grace`.
+async fn strict_for(grace: Duration, mut strict: watch::Receiver<bool>) {
+    loop {
+        until(&mut strict, true).await;
+        tokio::select! {
+            biased;
+            () = until(&mut strict, false) => {}
+            () = tokio::time::sleep(grace) => return,
+        }
+    }
 }
 
 async fn until(strict: &mut watch::Receiver<bool>, wanted: bool) {
@@ -32,3 +44,6 @@ async fn until(strict: &mut watch::Receiver<bool>, wanted: bool) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
