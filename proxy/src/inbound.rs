@@ -57,7 +57,12 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
         (MtlsMode::Permissive, Protocol::Http | Protocol::Http2) => FIRST_REQUEST,
         (MtlsMode::Permissive, Protocol::Detect | Protocol::Tcp) => FIRST_WORD,
     };
-    match listen(&mut stream, patience).await {
+    let heard = listen(&mut stream, patience).await;
+    // It may be another by now: a client may take its time.
+    let Some(policy) = self::policy(&worker) else {
+        return refuse(&worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
+    };
+    match heard {
         Ok(Heard::Spoken(Spoken::Tls(hello))) if tls::is_of_the_mesh(&hello) => {
             serve_peer(&worker, arrived, &policy, stream).await;
         }

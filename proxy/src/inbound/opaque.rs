@@ -5,18 +5,18 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing::debug;
 
-use super::{strict, visitor::Visitor};
+use super::{refuse, strict, visitor::Visitor};
 use crate::{
     cause::causes,
     detect::Spoken,
     metrics::{Event, labels::Flags},
     pool::connect,
     tcp::{
-        opening::{FIRST_REQUEST, Heard, listen},
+        opening::{FIRST_HELLO, FIRST_REQUEST, Heard, listen},
         relay::{Cut, relay},
         stream::{Prefixed, Stream},
     },
-    tls::Carries,
+    tls::{self, Carries},
 };
 
 /// Carries bytes until both sides have ended.
@@ -28,7 +28,8 @@ pub(super) async fn carry(visitor: &Visitor, client: Stream) {
 }
 
 /// Nobody has spoken: asks the application too, and whoever speaks first decides. Gives the client
-/// back if that was the client, and the bytes are not just to be carried.
+/// back if that was the client, and the bytes are not just to be carried. If the workload becomes
+/// strict before anyone spoke, only a peer of the mesh still may.
 pub(super) async fn first_to_speak(
     visitor: &Visitor,
     mut client: Prefixed,
@@ -40,6 +41,7 @@ pub(super) async fn first_to_speak(
     let mut word = vec![0; WORD];
     let heard = tokio::select! {
         biased;
+        () = strict::turned(&visitor.worker) => return peer_to_speak(visitor, client).await,
         heard = listen(&mut client, FIRST_REQUEST) => heard,
         read = server.read(&mut word) => {
             let word = word.get(..read.unwrap_or(0)).unwrap_or_default();
@@ -55,6 +57,17 @@ pub(super) async fn first_to_speak(
         Ok(Heard::Spoken(spoken)) => Some((client, spoken)),
         Ok(Heard::Silence | Heard::Closed) | Err(_) => None,
     }
+}
+
+/// Gives the client back if it begins as a peer of the mesh does, and turns away all others.
+async fn peer_to_speak(visitor: &Visitor, mut client: Prefixed) -> Option<(Prefixed, Spoken)> {
+    if let Ok(Heard::Spoken(Spoken::Tls(hello))) = listen(&mut client, FIRST_HELLO).await
+        && tls::is_of_the_mesh(&hello)
+    {
+        return Some((client, Spoken::Tls(hello)));
+    }
+    refuse(&visitor.worker, &Stream::Plain(client), Event::RefusedPlain);
+    None
 }
 
 async fn dial(visitor: &Visitor) -> Option<Stream> {

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -17,10 +17,11 @@ use model::{
     inbound::MtlsMode,
     key::Key,
     resource::{Destination, Resource},
+    service::Protocol,
     workload::Workload,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::TcpStream,
     time::timeout,
 };
@@ -412,12 +413,7 @@ async fn every_resumed_session_proves_its_client_again() {
 }
 
 fn turn_strict(server: &Proxy, application: &Application) {
-    let strict = inbound(
-        "catalogue",
-        application.address,
-        MtlsMode::Strict,
-        model::service::Protocol::Detect,
-    );
+    let strict = inbound("catalogue", application.address, MtlsMode::Strict, Protocol::Detect);
     server.feed().push(Key::Inbound, strict);
 }
 
@@ -459,4 +455,57 @@ async fn bytes_in_plain_text_are_cut_when_the_workload_becomes_strict() {
     let ended = timeout(Duration::from_secs(10), client.read(&mut echo)).await.expect("it ends");
     assert!(ended.is_err(), "a cut is no orderly end: {ended:?}");
     assert_eq!(server.counted("serin_proxy_events_total", &["refused_plain"]), 1.0);
+}
+
+/// A client that comes to a port of `protocol` and says nothing before the workload is strict.
+async fn silent_until_strict(
+    server: &Proxy,
+    application: &Application,
+    protocol: Protocol,
+) -> TcpStream {
+    let mode = |mtls| inbound("catalogue", application.address, mtls, protocol);
+    server.feed().push(Key::Inbound, mode(MtlsMode::Permissive));
+    let mut client = TcpStream::connect(server.inbound()).await.unwrap();
+    // Longer than a client that may speak last is waited for.
+    assert!(timeout(Duration::from_millis(50), client.read_u8()).await.is_err());
+    server.feed().push(Key::Inbound, mode(MtlsMode::Strict));
+    client
+}
+
+#[tokio::test]
+async fn who_was_silent_when_the_workload_became_strict_is_refused_when_it_speaks() {
+    for protocol in [Protocol::Http, Protocol::Detect, Protocol::Tcp] {
+        let application = Application::mirror().await;
+        let server = permissive(&application);
+        let mut client = silent_until_strict(&server, &application, protocol).await;
+        let mut answer = Vec::new();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let ended = timeout(Duration::from_secs(10), client.read_to_end(&mut answer)).await;
+        assert!(ended.expect("it ends").is_err(), "{protocol:?}: {answer:?}");
+        assert_eq!(answer, b"", "{protocol:?}");
+        assert_eq!(server.counted("serin_proxy_events_total", &["refused_plain"]), 1.0);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_was_silent_when_the_workload_became_strict_is_let_in() {
+    for protocol in [Protocol::Http, Protocol::Detect] {
+        let (authority, application) = (Authority::new(), Application::mirror().await);
+        let setup = Setup::new("catalogue").identity(authority.identity("catalogue"));
+        let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
+        let silent = silent_until_strict(&server, &application, protocol).await;
+        let silent = Arc::new(Mutex::new(Some(silent)));
+        let way = Application::tcp(move |mut peer| {
+            // There is one connection, and one is asked for.
+            let mut silent = silent.lock().unwrap().take().unwrap();
+            async move { drop(copy_bidirectional(&mut peer, &mut silent).await) }
+        });
+        let way = way.await;
+        let endpoints = vec![meshed(way.address, "catalogue")];
+        let setup = Setup::new("frontend").identity(authority.identity("frontend"));
+        let client = Proxy::start(setup.with(service(endpoints)));
+        let mut asking = http1(client.outbound()).await;
+        let response = asking.send_request(get("/")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{protocol:?}");
+    }
 }
