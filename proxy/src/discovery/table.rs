@@ -149,7 +149,7 @@ impl Table {
         let Push { key, version, decision: _, body: resource } = push;
         let Some(entry) = self.entries.get_mut(&key) else { return };
         if entry.version() == Some(version) {
-            entry.staged = None;
+            (entry.staged, entry.refused) = (None, false);
             let decision = resource.decision();
             self.effects.send.push(ToControl::Ack(Ack { key, version, decision }));
             return;

@@ -260,6 +260,17 @@ fn a_rollout_of_a_key_that_was_dropped_does_not_go_back_when_it_is_asked_for_aga
 }
 
 #[test]
+fn what_was_refused_is_not_asked_for_again_once_control_says_what_is_held() {
+    let mut table = connected();
+    let _asked = ask(&mut table, &service("a"));
+    assert!(rollouts(&mut table, 1, &[("a", Some(split("a", 7)))]));
+    assert!(!rollouts(&mut table, 2, &[("a", Some(split("a", 6)))]));
+    assert!(rollouts(&mut table, 1, &[("a", Some(split("a", 7)))]));
+    table.tick(1, |_| Some(1));
+    assert_eq!(settle(&mut table).1, []);
+}
+
+#[test]
 fn of_rollouts_that_are_over_the_latest_are_remembered() {
     let mut table = connected();
     let _asked = ask(&mut table, &service("a"));
