@@ -2,8 +2,9 @@
 //! end, with no stream and no clock. Events go in; what to publish, send and answer comes out.
 //!
 //! The rules: all who ask for a key share one question. A service is used only when all endpoints
-//! that it names are held. What is numbered never goes back. Nothing is forgotten while control is
-//! away.
+//! that it names are held. What is numbered never goes back: it is refused, or used with nothing
+//! for the revision on trial if the service could not be reached otherwise. Nothing is forgotten
+//! while control is away.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -67,13 +68,17 @@ struct Entry {
 /// What a key is answered with.
 #[derive(Debug)]
 enum Used {
-    Found { version: Version, resource: Resource },
+    Found {
+        /// Nothing if the resource is held back: that is no version of control's.
+        version: Option<Version>,
+        resource: Resource,
+    },
     Absent,
 }
 
 #[derive(Debug)]
 struct Staged {
-    version: Version,
+    version: Option<Version>,
     resource: Resource,
 }
 
@@ -82,7 +87,8 @@ struct Staged {
 pub struct Line {
     /// The key.
     pub key: Key,
-    /// The version in use; nothing if control said that there is nothing, or said nothing yet.
+    /// The version in use; nothing if control said that there is nothing, or said nothing yet, or
+    /// if what it said is held back.
     pub version: Option<Version>,
     /// A newer version that waits for endpoints.
     pub staged: Option<Version>,
@@ -154,13 +160,20 @@ impl Table {
             self.effects.send.push(ToControl::Ack(Ack { key, version, decision }));
             return;
         }
-        if let Some(reason) = entry.goes_back(&resource).or_else(|| self.over.objection(&resource))
-        {
-            entry.refused = true;
-            self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
-            return;
-        }
-        entry.staged = Some(Staged { version, resource });
+        let objection = entry.goes_back(&resource).or_else(|| self.over.objection(&resource));
+        entry.staged = Some(match objection {
+            None => Staged { version: Some(version), resource },
+            Some(reason) => {
+                entry.refused = true;
+                let key = key.clone();
+                self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
+                if entry.is_found() {
+                    return;
+                }
+                // Nobody could reach the service at all, or not before control knows better.
+                Staged { version: None, resource: self.over.held_back(&resource) }
+            }
+        });
         if !self.subscribe_to_endpoints_of(&key) {
             let reason = "no room for the endpoints that it names".to_owned();
             self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
@@ -248,10 +261,12 @@ impl Table {
         let (now, Some(entry)) = (self.now, self.entries.get_mut(key)) else { return };
         let Some(Staged { version, resource }) = entry.staged.take() else { return };
         let decision = resource.decision();
-        entry.refused = false;
+        entry.refused = version.is_none();
         self.over.note(entry.replace(Used::Found { version, resource }, now));
         self.settle(key);
-        self.effects.send.push(ToControl::Ack(Ack { key: key.clone(), version, decision }));
+        if let Some(version) = version {
+            self.effects.send.push(ToControl::Ack(Ack { key: key.clone(), version, decision }));
+        }
     }
 
     /// Publishes what is newly used under `key` and tells those who waited.
@@ -274,17 +289,23 @@ impl Entry {
 
     fn version(&self) -> Option<Version> {
         match &self.used {
-            Some(Used::Found { version, .. }) => Some(*version),
+            Some(Used::Found { version, .. }) => *version,
             Some(Used::Absent) | None => None,
         }
     }
 
+    const fn is_found(&self) -> bool {
+        matches!(self.used, Some(Used::Found { .. }))
+    }
+
     fn held(&self, key: &Key) -> Held {
         match &self.used {
-            Some(Used::Found { version, resource }) => {
+            Some(Used::Found { version: Some(version), resource }) => {
                 Held::resource(key.clone(), *version, resource)
             }
-            Some(Used::Absent) | None => Held::nothing(key.clone()),
+            Some(Used::Found { version: None, .. } | Used::Absent) | None => {
+                Held::nothing(key.clone())
+            }
         }
     }
 
@@ -327,7 +348,7 @@ impl Entry {
     }
 
     fn line(&self, key: &Key, now: u64) -> Line {
-        let staged = self.staged.as_ref().map(|staged| staged.version);
+        let staged = self.staged.as_ref().and_then(|staged| staged.version);
         let ticks = u32::try_from(now.saturating_sub(self.since)).unwrap_or(u32::MAX);
         let age = TICK.saturating_mul(ticks);
         Line { key: key.clone(), version: self.version(), staged, answer: self.answer(), age }

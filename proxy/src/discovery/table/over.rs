@@ -2,9 +2,14 @@
 //! off must not bring one back, however long it was away. A rollout made anew begins with a higher
 //! number (numbers start from the time of day), so nobody has to be forgotten but for room.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use model::{decision::RolloutId, resource::Resource};
+use model::{
+    decision::RolloutId,
+    resource::Resource,
+    service::{Service, Share, Split},
+    weight::Weight,
+};
 
 /// The last decisions of the rollouts that ended latest.
 #[derive(Debug, Default)]
@@ -45,6 +50,20 @@ impl Over {
                 || format!("held decision {last} of rollout {rollout}, which is after {next}");
             (next < last).then(says)
         })
+    }
+
+    /// `next` with no traffic for the revisions on trial of rollouts that it brings back.
+    pub(super) fn held_back(&self, next: &Resource) -> Resource {
+        let Resource::Service(service) = next else { return next.clone() };
+        let mut service = Service::clone(service);
+        let is_behind = |split: &Split| {
+            self.last.get(&split.rollout).is_some_and(|last| split.decision < last.decision)
+        };
+        let splits = service.backends.values_mut().filter_map(|backend| backend.split.as_mut());
+        for split in splits.filter(|split| is_behind(split)) {
+            split.share = Share::Weighted(Weight::NONE);
+        }
+        Resource::Service(Arc::new(service))
     }
 }
 

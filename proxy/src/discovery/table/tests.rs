@@ -260,6 +260,33 @@ fn a_rollout_of_a_key_that_was_dropped_does_not_go_back_when_it_is_asked_for_aga
 }
 
 #[test]
+fn a_service_whose_first_answer_goes_back_is_reached_but_for_its_canary() {
+    let mut table = connected();
+    let _asked = ask(&mut table, &service("a"));
+    assert!(rollouts(&mut table, 1, &[("a", Some(split("a", 7)))]));
+    table.tick(100, |_| None);
+    settle(&mut table);
+    let mut asked = ask(&mut table, &service("a"));
+    let half = Share::Weighted(Weight::from_percent(50).unwrap());
+    let old = |share| [("a", Some(Split { share, ..split("a", 6) }))];
+    table.pushed(push(service("a"), 2, service_of(&old(half))));
+    table.pushed(push(endpoints("a"), 1, endpoints_of("a")));
+    let (_, send) = settle(&mut table);
+    assert_eq!(nacked(&send), [(service("a"), Version(2))]);
+    assert!(!send.contains(&ack(service("a"), 2, 6)));
+    let used = service_of(&old(Share::Weighted(Weight::NONE)));
+    assert_eq!(asked.try_recv(), Ok(Answer::Found(used)));
+    // Control is asked again, and hears of no version that is not used as it is.
+    table.tick(101, |_| Some(101));
+    let (_, send) = settle(&mut table);
+    assert_eq!(send, [subscribe(service("a"))]);
+    assert!(!rollouts(&mut table, 2, &old(half)), "it is no better the second time");
+    assert!(rollouts(&mut table, 3, &[("a", Some(split("a", 8)))]));
+    table.tick(102, |_| Some(102));
+    assert_eq!(settle(&mut table).1, []);
+}
+
+#[test]
 fn what_was_refused_is_not_asked_for_again_once_control_says_what_is_held() {
     let mut table = connected();
     let _asked = ask(&mut table, &service("a"));
