@@ -145,6 +145,8 @@ impl Http2Pool {
                     pool.connections.borrow_mut().push(Rc::new(connection));
                     pool.serve_line(&endpoint, &tls);
                 }
+                // Those who wait get what is given back on the others.
+                Err(error) if pool.is_alive() => debug!(%error, "no further connection"),
                 Err(error) => pool.turn_away(&Rc::new(error)),
             }
         });
@@ -175,6 +177,10 @@ impl Http2Pool {
             // Whoever is first in line was still there a moment ago, on this same thread.
             drop(waiting.send(Ok(lease)));
         }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.connections.borrow().iter().any(|connection| !connection.sender.is_closed())
     }
 
     fn turn_away(&self, error: &Rc<Error>) {

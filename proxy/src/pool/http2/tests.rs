@@ -124,3 +124,28 @@ async fn all_who_wait_are_told_why_there_is_no_connection() {
     };
     LocalSet::new().run_until(check).await;
 }
+
+#[tokio::test]
+async fn who_waits_is_not_turned_away_while_there_is_a_connection() {
+    let check = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let world = World::around(Endpoint::new(address, Transport::Plain));
+        let (first, _connection) = tokio::join!(world.take(), listener.accept());
+        drop(listener);
+        let mut leases = vec![first.unwrap()];
+        for _ in 1..STREAMS {
+            leases.push(world.take().await.unwrap());
+        }
+        let mut waiting = Box::pin(world.take());
+        assert!((&mut waiting).now_or_never().is_none());
+        assert!(world.endpoint.http2.opening.get());
+        while world.endpoint.http2.opening.get() {
+            tokio::task::yield_now().await;
+        }
+        assert!((&mut waiting).now_or_never().is_none(), "a further connection fails");
+        leases.pop();
+        assert!(waiting.now_or_never().unwrap().is_ok());
+    };
+    LocalSet::new().run_until(check).await;
+}
