@@ -89,13 +89,13 @@ impl Client {
     /// Keeps the handle current until `stop` fires.
     pub async fn run(self, stop: CancellationToken) {
         let Self { proxy, mut writer } = self;
-        let mut backoff = Backoff::new();
+        let (mut backoff, mut disowned) = (Backoff::new(), None);
         let keep_current = async {
             let mut pause = Duration::ZERO;
             loop {
                 let opening = async {
                     tokio::time::sleep(pause).await;
-                    open(&proxy, &mut backoff).await
+                    open(&proxy, &mut backoff, &mut disowned).await
                 };
                 let session = writer.wait_for(Box::pin(opening)).await;
                 let opened_at = Instant::now();
@@ -117,7 +117,7 @@ type Opening<'a> = Pin<Box<dyn Future<Output = Session> + Send + 'a>>;
 
 /// Tries until a stream is open. There is one stream at a time; a second, warm one for hedged
 /// look-ups would be opened here as well.
-async fn open(proxy: &Proxy, backoff: &mut Backoff) -> Session {
+async fn open(proxy: &Proxy, backoff: &mut Backoff, disowned: &mut Option<u64>) -> Session {
     // The first certificate is on its way, and an attempt without one would only cost time.
     let mut certificates = proxy.roots.identity.changed();
     drop(certificates.wait_for(|generation| *generation > 0).await);
@@ -129,7 +129,7 @@ async fn open(proxy: &Proxy, backoff: &mut Backoff) -> Session {
         };
         failures = failures.saturating_add(1);
         let is_doubtful = error.may_be_ours() && failures.is_multiple_of(DOUBTFUL);
-        if is_doubtful || proxy.roots.disown(&proxy.clock).await {
+        if is_doubtful || proxy.roots.disown(&proxy.clock, disowned).await {
             // Control may accept the certificate no more.
             proxy.roots.identity.renew();
         }

@@ -52,11 +52,19 @@ impl Roots {
 
     /// Whether the bundle of the ConfigMap vouches no more for the certificate in use, as after the
     /// mesh was made anew. Then control takes it no more than any peer does, and there is no use in
-    /// trying again with it.
-    pub(crate) async fn disown(&self, clock: &Clock) -> bool {
-        let Some(material) = self.identity.current() else { return false };
+    /// trying again with it. It is said once of each certificate, whose generation is `told` then:
+    /// who signs may be away, and is not to be asked as often as control is tried.
+    pub(crate) async fn disown(&self, clock: &Clock, told: &mut Option<u64>) -> bool {
+        let current = self.identity.current();
+        let Some(material) = current.filter(|material| *told != Some(material.generation)) else {
+            return false;
+        };
         let bundle = self.bootstrap().await;
-        bundle.is_ok_and(|bundle| !leads_to(&material.chain, &bundle, clock))
+        let disowned = bundle.is_ok_and(|bundle| !leads_to(&material.chain, &bundle, clock));
+        if disowned {
+            *told = Some(material.generation);
+        }
+        disowned
     }
 
     async fn bootstrap(&self) -> Result<Trust, Error> {
