@@ -48,6 +48,8 @@ pub enum Failure {
     Connect(Rc<connect::Error>),
     /// The endpoint said that it did not work on the request.
     NotProcessed,
+    /// The connection was about to close, and took the request no more.
+    Closing,
     /// A kept connection was closed before any byte of a response: most likely while it was idle.
     Stale,
     /// Anything may have happened.
@@ -75,7 +77,9 @@ impl Failure {
     pub fn is_verdict(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_verdict(),
-            Self::NotProcessed | Self::Stale | Self::Broken(_) | Self::BodyGone => true,
+            Self::NotProcessed | Self::Closing | Self::Stale | Self::Broken(_) | Self::BodyGone => {
+                true
+            }
             Self::BrokenOff => false,
         }
     }
@@ -161,7 +165,7 @@ async fn send_http2(
             Err(failed) => return Err(judge_http2(failed.into_error())),
         }
     }
-    Err(Failure::NotProcessed)
+    Err(Failure::Closing)
 }
 
 async fn send_http1(
@@ -243,12 +247,11 @@ fn body(source: Option<&Rc<Source>>) -> Result<RequestBody, Failure> {
 /// (RFC 9113, section 8.7).
 fn judge_http2(error: hyper::Error) -> Failure {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-    let not_processed = cause.is_some_and(|cause| {
-        let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-        let going = cause.is_go_away() && cause.reason() == Some(h2::Reason::NO_ERROR);
-        cause.is_remote() && (refused || going)
-    });
-    if not_processed { Failure::NotProcessed } else { Failure::Broken(error) }
+    match cause.filter(|cause| cause.is_remote()).and_then(|cause| Some((cause, cause.reason()?))) {
+        Some((cause, h2::Reason::REFUSED_STREAM)) if cause.is_reset() => Failure::NotProcessed,
+        Some((cause, h2::Reason::NO_ERROR)) if cause.is_go_away() => Failure::Closing,
+        Some(_) | None => Failure::Broken(error),
+    }
 }
 
 fn judge_http1(error: hyper::Error, reused: bool) -> Failure {

@@ -50,7 +50,7 @@ pub(super) async fn handle(
     }
     let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
         Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
-        Err(failure @ (Failure::Connect(_) | Failure::NotProcessed)) => {
+        Err(failure @ (Failure::Connect(_) | Failure::NotProcessed | Failure::Closing)) => {
             debug!(?failure, "the application did not begin with a request");
             if matches!(failure, Failure::Connect(_)) {
                 visitor.worker.count(Event::ConnectFailed);
@@ -96,8 +96,9 @@ fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
 }
 
 /// Asks the application. An idle connection that it closed at the same time is no answer, nor is
-/// one that it was about to close, and it is asked once more if that is harmless; what it is asked
-/// on while we drain is not used again, since it may be about to end.
+/// one that it was about to close, and it is asked once more if that is harmless. What it refused
+/// is not asked again here: somebody who has another endpoint may. What it is asked on while we
+/// drain is not used again, since it may be about to end.
 async fn attempt(
     visitor: &Visitor,
     head: &Head,
@@ -112,7 +113,7 @@ async fn attempt(
     }
     let sent = send(means, application, head, source).await;
     let again = match &sent {
-        Err(Failure::NotProcessed) => true,
+        Err(Failure::Closing) => true,
         Err(Failure::Stale) => head.is_idempotent(),
         Ok(_) | Err(_) => false,
     };

@@ -188,7 +188,9 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
             worker.count(if refused { Event::RefusedServer } else { Event::ConnectFailed });
             endpoint.load.fail(now);
         }
-        Some(Failure::NotProcessed | Failure::Broken(_)) => endpoint.load.fail(now),
+        Some(Failure::NotProcessed | Failure::Closing | Failure::Broken(_)) => {
+            endpoint.load.fail(now);
+        }
         None | Some(Failure::Connect(_)) => endpoint.load.observe(now - began, now),
         Some(Failure::Stale | Failure::BodyGone | Failure::BrokenOff) => {}
     }
@@ -198,7 +200,7 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
 /// it, or if working on it twice is the same as once (RFC 9110, section 9.2.2).
 fn may_repeat(failure: &Failure, head: &Head) -> bool {
     match failure {
-        Failure::Connect(_) | Failure::NotProcessed => true,
+        Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => true,
         Failure::Stale => head.is_idempotent(),
         Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff => false,
     }
@@ -206,7 +208,7 @@ fn may_repeat(failure: &Failure, head: &Head) -> bool {
 
 fn reason(failure: &Failure) -> Reason {
     match failure {
-        Failure::Connect(_) | Failure::NotProcessed => Reason::Unreachable,
+        Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => Reason::Unreachable,
         Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
         Failure::BrokenOff => Reason::BrokenOff,
     }

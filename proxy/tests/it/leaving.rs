@@ -269,6 +269,29 @@ async fn a_request_that_an_application_refuses_to_begin_with_is_sent_elsewhere()
 }
 
 #[tokio::test]
+async fn an_application_that_refuses_a_request_is_not_asked_twice() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&asked);
+    let application = Application::tcp(move |stream| {
+        let asked = Arc::clone(&counting);
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                asked.fetch_add(1, Ordering::Relaxed);
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+            }
+        }
+    });
+    let application = application.await;
+    let setup = Setup::new("catalogue");
+    let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
+    let request = Request::post("http://catalogue/").body(full("hello")).unwrap();
+    let response = http2(server.inbound()).await.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn an_application_that_ends_each_connection_after_a_request_serves_all_of_them() {
     let application = Application::tcp(|stream| async move {
         let mut connection = h2::server::handshake(stream).await.unwrap();
