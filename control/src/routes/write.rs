@@ -15,7 +15,7 @@ use cluster::{
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams},
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
 };
 use runtime::{clock::Clock, tasks::Tasks};
 use serde_json::json;
@@ -92,7 +92,10 @@ impl Writer {
         version: &str,
         status: &HttpRouteStatus,
     ) -> Result<(), Error> {
-        let api: Api<HTTPRoute> = Api::namespaced(self.client.clone(), &name.namespace);
+        // The answer is the route, and a status may say that the route cannot be read.
+        let kind = ApiResource::erase::<HTTPRoute>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &name.namespace, &kind);
         let body = json!({"metadata": {"resourceVersion": version}, "status": status});
         let (params, patch) = (PatchParams::default(), Patch::Merge(body));
         match Box::pin(within(api.patch_status(&name.name, &params, &patch))).await {
@@ -112,3 +115,6 @@ impl Writer {
 
 /// The pause before what failed is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;
