@@ -9,7 +9,7 @@ use model::{
     service::ServiceId,
 };
 
-use super::workload;
+use super::{mesh::is_a_pods, workload};
 use crate::{
     index::World,
     watch::{Family, Gate, Pod, Service, ServicePort, SliceEndpoint, TargetPod, TargetPort},
@@ -87,7 +87,8 @@ fn listed(
 
 /// What is known of a listed endpoint; nothing if it names a pod that is not known (any more, or
 /// yet): whether it has a proxy decides between mutual TLS and plain text, so it is never guessed.
-/// Who writes a slice by hand need not name the pod; its address tells.
+/// Who writes a slice by hand need not name the pod; its address tells which one it is, or that it
+/// is one.
 fn known(
     world: &World,
     listed: &SliceEndpoint,
@@ -103,6 +104,9 @@ fn known(
         None => workload::at(world, address.ip()),
     };
     let Some((name, pod)) = found else {
+        if is_a_pods(world, address.ip()) {
+            return None;
+        }
         let endpoint = Endpoint { zone: Arc::clone(&listed.zone), ..Endpoint::plain(address) };
         return wanted(false).then_some(endpoint);
     };

@@ -24,29 +24,45 @@ pub fn mesh(world: &World) -> Option<Mesh> {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct OwnAddresses {
     cidrs: Vec<IpNet>,
-    /// Nodes whose addresses lie in these ranges all the same.
-    nodes: BTreeSet<IpAddr>,
+    /// Addresses in these ranges that somebody else has all the same.
+    others: BTreeSet<IpAddr>,
 }
 
 impl OwnAddresses {
     /// What is declared, else what the cluster names. Networks that are only observed are not
-    /// among them: strangers may live there.
+    /// among them: strangers may live there. Nor are addresses that the cluster says are a node's,
+    /// a load balancer's or those of an endpoint that names no pod. One that it gives to pods or
+    /// services itself is theirs, whoever lists it.
     #[must_use]
     pub fn of(world: &World) -> Self {
         let declared = world.installation.iter().flat_map(|it| it.cidrs.iter().copied());
-        let declared: Vec<IpNet> = declared.collect();
-        let cidrs = if declared.is_empty() { named(world) } else { IpNet::aggregate(&declared) };
+        let (declared, named): (Vec<IpNet>, _) = (declared.collect(), named(world));
         let nodes = world.nodes.iter().flat_map(|(_, node)| node.addresses.iter().copied());
-        let lies_within = |address: &IpAddr| cidrs.iter().any(|cidr| cidr.contains(address));
-        let nodes = nodes.filter(lies_within).collect();
-        Self { cidrs, nodes }
+        let outside = world.services.iter().flat_map(|(_, it)| it.outside.iter().copied());
+        let outside = outside.chain(world.relations.nameless());
+        let others = nodes.chain(outside.filter(|address| !lies_in(&named, *address)));
+        let cidrs = if declared.is_empty() { named.clone() } else { IpNet::aggregate(&declared) };
+        let others = others.filter(|address| lies_in(&cidrs, *address)).collect();
+        Self { cidrs, others }
     }
 
     /// Whether nobody but a pod or a service can have this address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.cidrs.iter().any(|cidr| cidr.contains(&address)) && !self.nodes.contains(&address)
+        lies_in(&self.cidrs, address) && !self.others.contains(&address)
     }
+}
+
+/// Whether nobody but a pod can have this address: nodes take their pods' from there. Networks that
+/// are declared are not asked: who lists an address of theirs by hand may mean a stranger.
+#[must_use]
+pub fn is_a_pods(world: &World, address: IpAddr) -> bool {
+    world.nodes.iter().any(|(_, node)| lies_in(&node.cidrs, address))
+        && !world.nodes.iter().any(|(_, node)| node.addresses.contains(&address))
+}
+
+fn lies_in(cidrs: &[IpNet], address: IpAddr) -> bool {
+    cidrs.iter().any(|cidr| cidr.contains(&address))
 }
 
 /// Ranges that the cluster names, and around addresses in use that lie outside of them: networks

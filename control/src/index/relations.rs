@@ -68,6 +68,16 @@ impl Relations {
         self.slices_by_address.of(&address)
     }
 
+    /// Addresses that slices list without saying whose they are.
+    pub fn nameless(&self) -> impl Iterator<Item = IpAddr> {
+        self.slices_by_address.0.keys().copied()
+    }
+
+    /// Slices that do so.
+    pub fn nameless_slices(&self) -> impl Iterator<Item = &ObjectName> {
+        self.slices_by_address.0.values().flatten()
+    }
+
     /// Routes that are attached to a service.
     pub fn routes_attached_to(&self, service: &ObjectName) -> impl Iterator<Item = &ObjectName> {
         self.routes_by_parent.of(service)

@@ -2,7 +2,7 @@
 //!
 //! Takes changes in one by one and notes what each of them touches; compiles nothing itself.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use cluster::watch::{Change, Mirror, ObjectName, Touched};
 use model::{decision::Decision, service::ServiceId, trust::Trust};
@@ -233,6 +233,10 @@ impl World {
     }
 
     fn service_touched(&mut self, touched: &Touched<Service>) {
+        let outside = |service: &Option<Arc<Service>>| {
+            service.as_ref().map(|service| service.outside.clone()).unwrap_or_default()
+        };
+        self.dirty.mesh |= outside(&touched.before) != outside(&touched.after);
         self.dirty.mesh |= self.relations.service(touched);
         self.dirty.endpoints.insert(touched.name.clone());
         self.service_dirty(&touched.name);
@@ -259,6 +263,10 @@ impl World {
     }
 
     fn slice_touched(&mut self, touched: &Touched<Slice>) {
+        let nameless = |slice: &Option<Arc<Slice>>| -> BTreeSet<IpAddr> {
+            slice.iter().flat_map(|slice| slice.nameless()).collect()
+        };
+        self.dirty.mesh |= nameless(&touched.before) != nameless(&touched.after);
         self.relations.slice(touched);
         let slices = touched.before.iter().chain(&touched.after);
         self.dirty.endpoints.extend(slices.map(|slice| slice.service.clone()));
@@ -268,7 +276,12 @@ impl World {
         let ranges = |node: &Option<Arc<Node>>| {
             node.as_ref().map(|node| (node.cidrs.clone(), node.addresses.clone()))
         };
-        self.dirty.mesh |= ranges(&touched.before) != ranges(&touched.after);
+        if ranges(&touched.before) != ranges(&touched.after) {
+            self.dirty.mesh = true;
+            // Whether an address that is listed by hand is a pod's.
+            let slices = self.relations.nameless_slices().filter_map(|name| self.slices.get(name));
+            self.dirty.endpoints.extend(slices.map(|slice| slice.service.clone()));
+        }
         let on_node: Vec<_> = self.relations.pods_on(&touched.name.name).cloned().collect();
         for name in on_node {
             let Some(pod) = self.pods.get(&name).cloned() else { continue };

@@ -66,6 +66,61 @@ fn an_address_that_only_a_pod_can_have_is_a_pods_whether_or_not_it_was_seen() {
     check_address(&mut scene, "10.244.0.9:8080", None);
 }
 
+/// A slice that somebody wrote by hand: nobody says whose the addresses are.
+fn by_hand(addresses: &[&str]) -> Value {
+    let pods: Vec<_> = addresses.iter().map(|address| ("", *address)).collect();
+    let mut slice = slice("cart", &pods);
+    slice["metadata"]["name"] = json!("by-hand");
+    for endpoint in slice["endpoints"].as_array_mut().unwrap() {
+        endpoint["targetRef"] = Value::Null;
+    }
+    slice
+}
+
+/// A mesh that all of 10.0.0.0/8 is said to belong to.
+fn wide() -> Value {
+    let mut declared = mesh("Permissive");
+    declared["spec"]["network"] = json!({"cidrs": ["10.0.0.0/8"]});
+    declared
+}
+
+/// A node that gives these addresses to its pods.
+fn ranged() -> Value {
+    let mut ranged = node("one", true);
+    ranged["spec"] = json!({"podCIDRs": ["10.244.0.0/24"]});
+    ranged
+}
+
+/// The service with addresses outside of the cluster.
+fn balanced() -> Value {
+    let mut balanced = service("cart", "10.96.0.1");
+    balanced["spec"]["externalIPs"] = json!(["10.7.0.1"]);
+    balanced["status"] = json!({"loadBalancer": {"ingress": [
+        {"ip": "10.7.0.2"}, {"hostname": "lb.example"},
+    ]}});
+    balanced
+}
+
+#[test]
+fn an_address_that_is_said_to_be_somebody_elses_is_not_the_meshs() {
+    let pods = Some(&Destination::Workload);
+    let mut scene = shop().with([ranged(), wide()]);
+    check_address(&mut scene, "10.7.0.1:443", pods);
+    check_address(&mut scene, "10.7.0.2:443", pods);
+    check_address(&mut scene, "10.8.0.5:5432", pods);
+    scene.apply(balanced());
+    check_address(&mut scene, "10.7.0.1:443", None);
+    check_address(&mut scene, "10.7.0.2:443", None);
+    scene.apply(by_hand(&["10.8.0.5", "10.244.0.9", "10.244.0.1"]));
+    check_address(&mut scene, "10.8.0.5:5432", None);
+    check_address(&mut scene, "10.244.0.9:5432", pods);
+    check_address(&mut scene, "10.244.0.1:5432", pods);
+    scene.apply(service("cart", "10.96.0.1"));
+    scene.apply(by_hand(&["10.8.0.6"]));
+    check_address(&mut scene, "10.7.0.1:443", pods);
+    check_address(&mut scene, "10.8.0.5:5432", pods);
+}
+
 #[test]
 fn the_addresses_of_a_headless_service_are_its_pods() {
     let mut headless = service("cart", "None");
@@ -224,14 +279,13 @@ fn slots() -> Vec<Vec<Value>> {
     let going = json!("2026-11-20T10:00:01Z");
     let mut leaving = one.clone();
     leaving["metadata"]["deletionTimestamp"] = going;
-    let mut ranged = node("one", true);
-    ranged["spec"] = json!({"podCIDRs": ["10.244.0.0/24"]});
     vec![
         vec![
             cart.clone(),
             changed(cart.clone(), "/spec/ports/0/port", json!(81)),
             changed(cart.clone(), "/spec/clusterIPs", json!(["10.96.0.7"])),
             changed(cart, "/spec/selector", json!({"app": "pay"})),
+            balanced(),
         ],
         vec![service("pay", "10.96.0.2"), service("pay", "10.96.1.2")],
         vec![
@@ -255,7 +309,8 @@ fn slots() -> Vec<Vec<Value>> {
                 json!("pay"),
             ),
         ],
-        vec![node("one", true), node("one", false), ranged],
+        vec![by_hand(&["10.244.0.1", "10.8.0.5"]), by_hand(&["10.244.1.2", "10.244.0.9"])],
+        vec![node("one", true), node("one", false), ranged()],
         vec![
             route("shop", "r", parent("shop", "cart"), backends.clone()),
             route("shop", "r", parent("shop", "pay"), json!([{"filters": [{"type": "CORS"}]}])),
@@ -263,7 +318,7 @@ fn slots() -> Vec<Vec<Value>> {
         vec![route("other", "r", parent("shop", "cart"), backends)],
         vec![rollout("cart", 7, "v2", 2500), rollout("pay", 7, "v1", 100)],
         vec![grant("shop", "g", "other", None), grant("shop", "g", "other", Some("cart"))],
-        vec![mesh("Permissive"), mesh("Strict")],
+        vec![mesh("Permissive"), mesh("Strict"), wide()],
     ]
 }
 

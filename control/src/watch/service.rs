@@ -15,6 +15,8 @@ use crate::compile::protocol;
 pub struct Service {
     /// Its cluster addresses; none if it is headless.
     pub addresses: Vec<IpAddr>,
+    /// Addresses of others that lead to it: of load balancers, or whatever else its user names.
+    pub outside: Vec<IpAddr>,
     /// The family its callers use first.
     pub family: Family,
     /// Which pods are behind it; empty if somebody else says so.
@@ -66,7 +68,8 @@ impl Service {
         let family = family(spec, &addresses);
         let selector = spec.selector.clone().unwrap_or_default();
         let ports = spec.ports.iter().flatten().filter_map(ServicePort::keep).collect();
-        Some(Self { addresses, family, selector, ports })
+        let outside = outside(service);
+        Some(Self { addresses, outside, family, selector, ports })
     }
 
     /// The port with this number.
@@ -112,6 +115,14 @@ fn addresses(spec: &ServiceSpec) -> Vec<IpAddr> {
         addresses.extend(spec.cluster_ip.iter().filter_map(|text| text.parse::<IpAddr>().ok()));
     }
     addresses
+}
+
+fn outside(service: &KubeService) -> Vec<IpAddr> {
+    let external = service.spec.iter().flat_map(|spec| spec.external_ips.iter().flatten());
+    let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let ingress = balancer.into_iter().flat_map(|it| it.ingress.iter().flatten());
+    let all = external.chain(ingress.filter_map(|it| it.ip.as_ref()));
+    all.filter_map(|text| text.parse::<IpAddr>().ok()).map(|it| it.to_canonical()).collect()
 }
 
 fn family(spec: &ServiceSpec, addresses: &[IpAddr]) -> Family {

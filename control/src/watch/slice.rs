@@ -72,6 +72,11 @@ impl Slice {
             .collect();
         Some(Self { service: ObjectName::new(namespace, service), family, ports, endpoints })
     }
+
+    /// Addresses of which it does not say whose they are.
+    pub fn nameless(&self) -> impl Iterator<Item = IpAddr> {
+        self.endpoints.iter().filter(|it| it.pod.is_none()).map(|it| it.address)
+    }
 }
 
 impl SlicePort {

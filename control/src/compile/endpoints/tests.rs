@@ -156,6 +156,23 @@ fn an_endpoint_that_names_no_pod_is_the_pod_at_its_address() {
 }
 
 #[test]
+fn an_endpoint_at_an_address_that_only_a_pod_can_have_waits_for_the_pod() {
+    let mut ranged = node("one", true);
+    ranged["spec"] = json!({"podCIDRs": ["10.244.0.0/24"]});
+    let mut late = Scene::new().with([service("cart", "10.96.0.1"), nameless()]);
+    assert_eq!(late.endpoints("cart.shop:80").len(), 1, "it may be anybody's");
+    late.apply(ranged.clone());
+    assert_eq!(late.endpoints("cart.shop:80"), []);
+    late.apply(pod("stable", "cart", "v1", STABLE));
+    assert!(late.endpoints("cart.shop:80")[0].identity.is_some());
+    late.delete(&pod("stable", "cart", "v1", STABLE));
+    assert_eq!(late.endpoints("cart.shop:80"), []);
+    ranged["status"]["addresses"] = json!([{"type": "InternalIP", "address": STABLE}]);
+    late.apply(ranged);
+    assert_eq!(late.endpoints("cart.shop:80")[0].identity, None, "it is the node's");
+}
+
+#[test]
 fn a_port_that_the_pods_redirection_leaves_alone_is_spoken_to_in_plain_text() {
     let identity = |excluded: &str| {
         let mut pod = pod("stable", "cart", "v1", STABLE);
