@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use api::{canary::CanaryRolloutStatus, names::SYSTEM_NAMESPACE};
 use e2e::{
     Namespace,
     app::Server,
@@ -15,33 +16,82 @@ use e2e::{
     rollout::{self, FULL_SURGE},
     world::run,
 };
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use testkit::load::Stats;
 
 #[test]
 fn without_operator_control_plane_and_webhook_no_request_fails_and_back_again_nothing_jumps() {
     run(|world| async move {
         mesh::installed(&world).await?;
         within(&world, "outage", Injection::On, |shop| async move {
-            let span = shop.world().amount(Duration::from_secs(30), Duration::from_secs(60));
             let load = on_trial(&shop).await?;
             let before = shop.rollout("server").await?;
-            let outcome = Box::pin(outage(&shop, &load, span)).await;
-            mesh::wake().await?;
+            let outcome = Box::pin(outage(&shop, &load)).await;
+            // Whatever was seen: the next test needs a mesh.
+            let (back, jumps) =
+                tokio::join!(mesh::wake(), nothing_jumps(&shop, &before, Duration::from_secs(60)));
             outcome?;
+            back?;
+            jumps?;
+            load.expect_no_failure(1000).await?;
             load.reset().await?;
-            let held = before.desired_weight.context("no weight")?;
-            throughout("nothing jumps", Duration::from_secs(15), || async {
-                let now = shop.rollout("server").await?;
-                let weight = now.desired_weight.context("no weight")?;
-                ensure!(weight <= held, "the weight rose: {}", rollout::in_short(&now));
-                ensure!(now.step == before.step, "a step: {}", rollout::in_short(&now));
-                ensure!(now.rollback.is_none(), "withdrawn: {}", rollout::in_short(&now));
-                Ok(())
-            })
-            .await?;
+            nothing_jumps(&shop, &before, Duration::from_secs(10)).await?;
+            a_fifth_is_on_trial(&load.expect_no_failure(1000).await?)
+        })
+        .await
+    });
+}
+
+#[test]
+fn a_replica_of_the_control_plane_that_goes_takes_no_request_with_it() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "replica", Injection::On, |shop| async move {
+            let server = Server { replicas: 2, ..Server::new("server") };
+            shop.apply(&server.manifest()).await?;
+            shop.rolled_out("server").await?;
+            let load = Load::start(&shop, "load", "http://server:8080/", 200).await?;
+            mesh::synced(shop.world(), 3).await?;
+            let pods = shop.world().namespaced::<Pod>(SYSTEM_NAMESPACE);
+            let control = ListParams::default().labels("app.kubernetes.io/name=serin-control");
+            for pod in pods.list(&control).await? {
+                let name = pod.metadata.name.context("a pod has a name")?;
+                kubectl(["delete", "pod", "-n", SYSTEM_NAMESPACE, &name, "--grace-period=1"])
+                    .await?;
+                // What changes afterwards arrives all the same.
+                kubectl(["rollout", "restart", "-n", &shop.name, "deployment/server"]).await?;
+                shop.rolled_out("server").await?;
+                mesh::synced(shop.world(), 3).await?;
+            }
             load.expect_no_failure(1000).await.map(drop)
         })
         .await
     });
+}
+
+/// That from now on, for so long, the release gets what it got `before`, not more and not less.
+async fn nothing_jumps(
+    shop: &Namespace,
+    before: &CanaryRolloutStatus,
+    span: Duration,
+) -> Result<()> {
+    throughout("nothing jumps", span, || async {
+        let now = shop.rollout("server").await?;
+        let same = now.desired_weight == before.desired_weight && now.step == before.step;
+        ensure!(same && now.phase == before.phase, "it jumps: {}", rollout::in_short(&now));
+        ensure!(now.rollback.is_none(), "withdrawn: {}", rollout::in_short(&now));
+        Ok(())
+    })
+    .await
+}
+
+/// That the release answered a fifth of the requests, give or take three per cent of all.
+fn a_fifth_is_on_trial(stats: &Stats) -> Result<()> {
+    let (v1, v2) = (stats.version("v1").total, stats.version("v2").total);
+    let share = (17..=23).contains(&(100 * v2 / (v1 + v2).max(1)));
+    ensure!(share, "v1 answered {v1} and v2 {v2}");
+    Ok(())
 }
 
 /// A server under load with a release on trial, suspended at a fifth of the requests.
@@ -65,7 +115,8 @@ async fn on_trial(shop: &Namespace) -> Result<Load> {
     Ok(load)
 }
 
-async fn outage(shop: &Namespace, load: &Load, span: Duration) -> Result<()> {
+async fn outage(shop: &Namespace, load: &Load) -> Result<()> {
+    let span = Duration::from_secs(60);
     mesh::sleep().await?;
     let stable = shop.pods("app=server,version=v1").await?.pop().context("no pod")?;
     let name = stable.metadata.name.context("a pod has a name")?;
@@ -74,8 +125,5 @@ async fn outage(shop: &Namespace, load: &Load, span: Duration) -> Result<()> {
     kubectl(["delete", "pod", "-n", &shop.name, &name, "--wait=false"]).await?;
     throughout("no request fails", span, || async { load.expect_no_failure(0).await.map(drop) })
         .await?;
-    let stats = load.expect_no_failure(200 * span.as_secs() / 2).await?;
-    let (v1, v2) = (stats.version("v1").total, stats.version("v2").total);
-    ensure!(v1 > 0 && v2 > 0, "the weights are forgotten: {:?}", stats.by_version);
-    Ok(())
+    a_fifth_is_on_trial(&load.expect_no_failure(200 * span.as_secs() / 2).await?)
 }
