@@ -8,6 +8,7 @@
 
 pub mod app;
 pub mod demo;
+pub mod events;
 pub mod eventually;
 pub mod freeze;
 pub mod kubectl;

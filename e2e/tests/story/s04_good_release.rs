@@ -7,7 +7,10 @@ use api::canary::CanaryRolloutStatus;
 use e2e::{
     Namespace,
     app::Server,
+    events::{self, About},
     eventually,
+    eventually::throughout,
+    freeze::freeze,
     kubectl::kubectl,
     load::Load,
     mesh,
@@ -15,6 +18,21 @@ use e2e::{
     rollout::{self, FULL_SURGE, QUICK, in_short},
     world::run,
 };
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+/// What is announced of a release that passes, first to last.
+const PROMOTED: [&str; 7] = [
+    "ReleaseStarted",
+    "WeightRaised",
+    "StepStarted",
+    "ReleasePassed",
+    "ReleaseTrusted",
+    "GatesOpening",
+    "ReleaseCompleted",
+];
+
+const ABORT: &str = "{\"spec\":{\"abort\":true}}";
 
 const WEIGHTS: [i32; 3] = [1000, 3000, 6000];
 
@@ -30,6 +48,7 @@ fn a_good_release_is_promoted_without_a_failed_request_and_the_deployment_stays_
             let stable = shop.rollout_guards("server").await?;
             let load = Load::start(&shop, "load", "http://server:8080/", 200).await?;
 
+            let start = Timestamp::now();
             shop.apply(&Server { version: "v2", ..server }.manifest()).await?;
             let applied = spec_of(&shop).await?;
             let trail = follow(&shop, &applied, &stable).await?;
@@ -37,10 +56,91 @@ fn a_good_release_is_promoted_without_a_failed_request_and_the_deployment_stays_
             shop.rolled_out("server").await?;
             ensure!(spec_of(&shop).await? == applied, "the Deployment's spec changed");
             nobody_else_wrote(&shop).await?;
+            let about = About { kind: "CanaryRollout", namespace: &shop.name, name: "server" };
+            let announced = events::reasons(shop.world(), about, start).await?;
+            ensure!(announced == PROMOTED, "{announced:?} was announced");
             only_the_release_serves(&shop, &load, &trail.canary).await
         })
         .await
     });
+}
+
+#[test]
+fn a_step_waits_for_a_caller_that_does_not_follow_and_a_release_can_be_held_and_aborted() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "held", Injection::On, |shop| async move {
+            let server = Server { replicas: 2, spec: FULL_SURGE, ..Server::new("server") };
+            shop.apply(&server.manifest()).await?;
+            shop.rolled_out("server").await?;
+            shop.apply(&rollout::manifest("server", QUICK)).await?;
+            let stable = shop.rollout_guards("server").await?;
+            let load = Load::start(&shop, "load", "http://server:8080/", 200).await?;
+            let slow = Load::start(&shop, "slow", "http://server:8080/", 10).await?;
+
+            // Held before it began: it comes up and gets nothing.
+            suspend(&shop, true).await?;
+            shop.apply(&Server { version: "v2", ..server }.manifest()).await?;
+            let held = in_step(&shop, 0, Duration::from_secs(30)).await?;
+            ensure!(held.desired_weight == Some(0), "{}", in_short(&held));
+
+            // A caller that cannot follow keeps it from going on, by name.
+            let pod = shop.pods("app=slow").await?.pop().context("no pod")?;
+            let name = format!("{}/{}", shop.name, pod.name_any());
+            let frozen = freeze(&pod)?;
+            let waited = waits_for(&shop, &name).await;
+            frozen.thaw()?;
+            waited?;
+            in_step(&shop, 1, Duration::from_secs(30)).await?;
+
+            kubectl(["patch", "canary", "server", "-n", &shop.name, "--type=merge", "-p", ABORT])
+                .await?;
+            let rollback = shop.withdrawn("server", &stable).await?;
+            ensure!(rollback.reason == "Aborted", "{rollback:?}");
+            load.expect_no_failure(1000).await?;
+            let stats = slow.stats().await?;
+            ensure!(stats.version("v2").failed == 0, "{stats:?}");
+            Ok(())
+        })
+        .await
+    });
+}
+
+async fn suspend(shop: &Namespace, suspend: bool) -> Result<()> {
+    let patch = format!("{{\"spec\":{{\"suspend\":{suspend}}}}}");
+    kubectl(["patch", "canary", "server", "-n", &shop.name, "--type=merge", "-p", &patch])
+        .await
+        .map(drop)
+}
+
+async fn in_step(shop: &Namespace, step: i32, deadline: Duration) -> Result<CanaryRolloutStatus> {
+    eventually(&format!("step {step}"), deadline, || async {
+        let status = shop.rollout("server").await?;
+        let there = status.phase.as_deref() == Some("Progressing") && status.step == Some(step);
+        ensure!(there, "{}", in_short(&status));
+        Ok(status)
+    })
+    .await
+}
+
+/// Lets the release go on while the proxy of the pod is frozen: it is named, and the first step
+/// does not end, though its time and requests have passed.
+async fn waits_for(shop: &Namespace, name: &str) -> Result<()> {
+    suspend(shop, false).await?;
+    eventually("the frozen caller is named", Duration::from_secs(30), || async {
+        let status = shop.rollout("server").await?;
+        let proxies = status.proxies.as_ref().context("no proxies")?;
+        ensure!(proxies.laggards.iter().any(|it| it == name), "{}", in_short(&status));
+        Ok(())
+    })
+    .await?;
+    throughout("the step waits", Duration::from_secs(8), || async {
+        let status = shop.rollout("server").await?;
+        ensure!(status.step == Some(0), "it went on: {}", in_short(&status));
+        ensure!(status.observed_weight != Some(1000), "acked by all: {}", in_short(&status));
+        Ok(())
+    })
+    .await
 }
 
 /// What was seen of a release from its start to its end.
