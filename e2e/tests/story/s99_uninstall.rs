@@ -28,9 +28,8 @@ fn deleting_the_mesh_removes_all_that_was_made_for_it_and_it_can_be_made_again()
                     mesh::sleep().await?;
                 }
                 kubectl(["delete", "mesh", "default", "--wait=false"]).await?;
-                nothing_is_left(&MADE).await?;
-                no_lease_is_left().await?;
-                load.expect_no_failure(20).await?;
+                nothing_is_left(&[MADE]).await?;
+                still_served(&load).await?;
 
                 // As if nothing had been: new pods trust the new root.
                 mesh::installed(shop.world()).await?;
@@ -57,9 +56,8 @@ fn deleting_the_manifests_removes_everything_with_and_without_a_living_control_p
                 }
                 let folder = repository("config/install");
                 kubectl(["delete", "-f", &folder.to_string_lossy(), "--wait=false"]).await?;
-                nothing_is_left(&MADE).await?;
-                nothing_is_left(&SHIPPED).await?;
-                load.expect_no_failure(20).await.map(drop)
+                nothing_is_left(&[MADE, SHIPPED]).await?;
+                still_served(&load).await
             })
             .await?;
         }
@@ -73,18 +71,28 @@ async fn serving(shop: &Namespace) -> Result<Load> {
     Load::start(shop, "load", "http://server:8080/", 50).await
 }
 
-/// Waits until no object of these kinds is ours, a minute at most.
-async fn nothing_is_left(kinds: &[&str]) -> Result<()> {
+/// That no request failed until now, and none does afterwards.
+async fn still_served(load: &Load) -> Result<()> {
+    load.expect_no_failure(20).await?;
+    load.reset().await?;
+    eventually("the load goes on", Duration::from_secs(20), || load.expect_no_failure(200)).await?;
+    Ok(())
+}
+
+/// Waits until nothing of ours is left among these, a minute at most.
+async fn nothing_is_left(places: &[&[(&str, &str)]]) -> Result<()> {
     eventually("nothing of ours is left", Duration::from_secs(60), || async {
         let mut left = Vec::new();
-        for kind in kinds {
+        for (kinds, ours) in places.iter().copied().flatten() {
             // A kind that is no longer known has no objects.
-            let listed = kubectl(["get", kind, "-A", "-o", "name", "--ignore-not-found"]).await;
+            let listed = kubectl(["get", kinds, "-A", "-o", "name", "--ignore-not-found"]).await;
             let listed = listed.or_else(|error| {
                 let gone = format!("{error:#}").contains("doesn't have a resource type");
                 if gone { Ok(String::new()) } else { Err(error) }
             })?;
-            left.extend(listed.lines().filter(|name| name.contains("serin")).map(str::to_owned));
+            let found =
+                listed.lines().filter(|name| ours.split(' ').any(|ours| name.contains(ours)));
+            left.extend(found.map(str::to_owned));
         }
         ensure!(left.is_empty(), "{left:?}");
         Ok(())
@@ -92,36 +100,23 @@ async fn nothing_is_left(kinds: &[&str]) -> Result<()> {
     .await
 }
 
-/// Waits until the control plane's Lease is gone, a minute at most. The operator's own stays for as
-/// long as the operator does.
-async fn no_lease_is_left() -> Result<()> {
-    eventually("the control plane's Lease is gone", Duration::from_secs(60), || async {
-        let lease = ["get", "lease", "serin-control", "-n", "serin-system", "--ignore-not-found"];
-        let left = kubectl(lease).await?;
-        ensure!(left.is_empty(), "{left}");
-        Ok(())
-    })
-    .await
-}
-
-/// Kinds of what the operator makes. What config/install/ ships of the same kinds has other names,
-/// or goes as well.
-const MADE: [&str; 7] = [
-    "mutatingwebhookconfigurations",
-    "validatingwebhookconfigurations",
-    "services,endpointslices",
-    "poddisruptionbudgets",
-    "secrets",
-    "configmaps",
-    "meshinstallations.serin.dev",
+/// Kinds of what the operator makes, and what its objects of them are called. What config/install/
+/// ships of the same kinds has other names.
+const MADE: &[(&str, &str)] = &[
+    ("mutatingwebhookconfigurations,validatingwebhookconfigurations", "serin"),
+    ("validatingadmissionpolicies,validatingadmissionpolicybindings", "serin"),
+    ("services,endpointslices,poddisruptionbudgets", "serin"),
+    ("deployments,replicasets,pods", "serin-control serin-webhook"),
+    ("secrets,configmaps", "serin"),
+    ("serviceaccounts,rolebindings,clusterrolebindings", "serin-control serin-webhook"),
+    ("leases.coordination.k8s.io", "serin-control"),
+    ("meshinstallations.serin.dev", "/"),
 ];
 
 /// Kinds of all the rest.
-const SHIPPED: [&str; 6] = [
-    "customresourcedefinitions",
-    "clusterroles,clusterrolebindings,roles,rolebindings",
-    "validatingadmissionpolicies,validatingadmissionpolicybindings",
-    "deployments,replicasets,pods",
-    "namespaces",
-    "serviceaccounts",
+const SHIPPED: &[(&str, &str)] = &[
+    ("customresourcedefinitions,namespaces", "serin"),
+    ("clusterroles,clusterrolebindings,roles,rolebindings", "serin"),
+    ("deployments,replicasets,pods,serviceaccounts", "serin"),
+    ("leases.coordination.k8s.io", "serin"),
 ];
