@@ -34,6 +34,9 @@ pub const EXCLUDE_INBOUND_PORTS: &str = "serin.dev/exclude-inbound-ports";
 pub const EXCLUDE_OUTBOUND_PORTS: &str = "serin.dev/exclude-outbound-ports";
 /// Annotation: destinations that the proxy does not take, as CIDRs separated by commas.
 pub const EXCLUDE_OUTBOUND_CIDRS: &str = "serin.dev/exclude-outbound-cidrs";
+/// Annotation: users of the pod whose connections the proxy does not take, as numbers separated by
+/// commas.
+pub const EXCLUDE_UIDS: &str = "serin.dev/exclude-uids";
 /// Annotation: `info`, or any filter of the `tracing` family.
 pub const LOG_LEVEL: &str = "serin.dev/log-level";
 /// Annotation: `true` logs every request of this pod's proxy.

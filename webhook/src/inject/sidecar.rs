@@ -20,6 +20,7 @@ pub(super) fn redirect(config: &WebhookConfig, settings: &PodSettings) -> Contai
         ("--exclude-inbound-ports", joined(&settings.exclude_inbound_ports)),
         ("--exclude-outbound-ports", joined(&settings.exclude_outbound_ports)),
         ("--exclude-outbound-cidrs", joined(&settings.exclude_outbound_cidrs)),
+        ("--exclude-uids", joined(&settings.exclude_uids)),
     ] {
         if !values.is_empty() {
             args.extend([flag.to_owned(), values]);
