@@ -19,6 +19,7 @@ The e2e suite runs on a cluster of its own, named ci, which is removed at the en
 pub(crate) struct Args {}
 
 pub(crate) fn run(workspace: &Workspace, _: &Args) -> Result<()> {
+    let watch = Stopwatch::start();
     let mut tally = Tally::default();
     let result = stages(workspace, &mut tally);
     if result.is_err() && tally.failed == 0 {
@@ -28,6 +29,7 @@ pub(crate) fn run(workspace: &Workspace, _: &Args) -> Result<()> {
     if let Err(error) = &result {
         println!("error: {error:#}");
     }
+    println!("== all of it: {watch}");
     println!("{tally}");
     if result.is_err() { bail!("ci failed") } else { Ok(()) }
 }

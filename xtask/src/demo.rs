@@ -10,7 +10,7 @@ use crate::check::cargo;
 use crate::cluster::{Target, Which};
 use crate::command;
 use crate::image::{PROFILE, Part};
-use crate::progress::step;
+use crate::progress::{Stopwatch, step};
 use crate::workspace::Workspace;
 
 /// See the whole story: a cluster, the mesh, a shop under load, releases promoted and withdrawn.
@@ -32,12 +32,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let watch = Stopwatch::start();
     let program = step("build the demo", || build(workspace))?;
     let target = match &args.kubeconfig {
         Some(kubeconfig) => Target::elsewhere(kubeconfig)?,
         None => Target::bring_up(workspace, &Which::usual()?, Part::OURS, &args.profile)?,
     };
-    command::run(&mut target.command(program))
+    command::run(&mut target.command(program))?;
+    println!("All of it took {watch}.");
+    Ok(())
 }
 
 fn build(workspace: &Workspace) -> Result<PathBuf> {

@@ -28,7 +28,8 @@ use crate::workspace::Workspace;
   cargo xtask e2e --name serin --keep          on the cluster that is up
   cargo xtask e2e --kubeconfig ~/.kube/config  on kind, k3d or a real one, which has
                                                the images already: see
-                                               `cargo xtask image --help`")]
+                                               `cargo xtask image --help`
+Tests that freeze a proxy send signals to its process and so need a cluster on this machine.")]
 pub(crate) struct Args {
     /// Only the tests whose names hold one of these.
     filters: Vec<String>,
@@ -103,9 +104,11 @@ fn run_all(target: &Target, programs: &Programs, args: &Args) -> Result<Tally> {
         // One after the other: they share a cluster, and say how long things take.
         let mut tests = target.command(program);
         tests.env("SERIN_E2E_SERINCTL", &programs.serinctl);
+        // Measurements are shown: after the last test, or at once if they are what is wanted.
         if args.full {
-            // The measurements are what one then wants to see.
             tests.env("SERIN_E2E_FULL", "1").arg("--nocapture");
+        } else {
+            tests.arg("--show-output");
         }
         tally += tally::run(tests.arg("--test-threads=1").args(&args.filters))?;
     }

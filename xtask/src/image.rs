@@ -39,7 +39,11 @@ Another cluster (--kubeconfig of `e2e` and `demo`) has to be given each image fi
   a registry of your own:
     skopeo copy docker-archive:target/images/serin-proxy.tar \\
       docker://HOST/serin-proxy:0.1.0
-    and name HOST where config/install/ and the MeshInstallation say serin.dev")]
+    and name HOST where config/install/30-operator.yaml says serin.dev: in `image`, and in
+    SERIN_IMAGES, where the operator takes the other images from
+The applications of demo and e2e are serin.dev/testkit:0.1.0 wherever they run. e2e also
+wants the images prometheus and mariadb (cargo xtask image prometheus mariadb) and, for
+its chapter on routes, the Gateway API's kinds in the cluster.")]
 pub(crate) struct Args {
     /// What to make: operator, control, webhook, proxy, testkit; and for clusters pause,
     /// coredns, busybox, prometheus, mariadb. Without any: all of Serin's own.

@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+use crate::progress::Stopwatch;
 
 /// How many tests ran.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -36,11 +38,16 @@ pub(crate) fn run(tests: &mut Command) -> Result<Tally> {
         .with_context(|| format!("cannot start `{}`", command::line(tests)))?;
     let mut tally = Tally::default();
     if let Some(output) = child.stdout.take() {
+        let mut watch = Stopwatch::start();
         for line in BufReader::new(output).lines() {
             let line = line?;
             match parse(&line) {
                 Some(found) => tally += found,
                 None if is_noise(&line) => {}
+                None if line.starts_with("test ") => {
+                    println!("{}", with_time(&line, watch));
+                    watch = Stopwatch::start();
+                }
                 None => println!("{line}"),
             }
         }
@@ -50,6 +57,11 @@ pub(crate) fn run(tests: &mut Command) -> Result<Tally> {
         bail!("`{}` failed: {status}", command::line(tests));
     }
     Ok(tally)
+}
+
+/// The line of a test, with its time if a person would have noticed that.
+fn with_time(line: &str, watch: Stopwatch) -> String {
+    if watch.elapsed() < LONG { line.to_owned() } else { format!("{line} ({watch})") }
 }
 
 /// `test result: ok. 9 passed; 0 failed; 0 ignored; …`
@@ -64,6 +76,8 @@ fn parse(line: &str) -> Option<Tally> {
 fn is_noise(line: &str) -> bool {
     line.is_empty() || line.starts_with("running ") || line.starts_with("....")
 }
+
+const LONG: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

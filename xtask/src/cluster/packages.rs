@@ -10,14 +10,15 @@ use crate::progress::step;
 
 /// Makes sure every program of the distribution is there, and that this process may use them.
 pub(crate) fn ensure() -> Result<()> {
-    if !is_root() {
-        bail!("a cluster needs root: it makes network namespaces and runs containers");
-    }
     let missing = missing();
+    let names = missing.join(" ");
+    if !is_root() {
+        let also = if names.is_empty() { String::new() } else { format!(", and needs {names}") };
+        bail!("a cluster needs root: it makes network namespaces and runs containers{also}");
+    }
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.join(" ");
     if !has_apt() {
         bail!("install these Debian packages, or what your distribution calls them: {names}");
     }
