@@ -74,7 +74,8 @@ fn parse(line: &str) -> Option<Tally> {
 
 /// Lines that say nothing of a test that failed or took long.
 fn is_noise(line: &str) -> bool {
-    line.is_empty() || line.starts_with("running ") || line.starts_with("....")
+    let headings = ["running ", "....", "successes:"];
+    line.is_empty() || headings.iter().any(|heading| line.starts_with(heading))
 }
 
 const LONG: Duration = Duration::from_secs(5);

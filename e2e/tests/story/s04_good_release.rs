@@ -81,7 +81,7 @@ fn a_step_waits_for_a_caller_that_does_not_follow_and_a_release_can_be_held_and_
             // Held before it began: it comes up and gets nothing.
             suspend(&shop, true).await?;
             shop.apply(&Server { version: "v2", ..server }.manifest()).await?;
-            let held = in_step(&shop, 0, Duration::from_secs(30)).await?;
+            let held = in_step(&shop, "Suspended", 0).await?;
             ensure!(held.desired_weight == Some(0), "{}", in_short(&held));
 
             // A caller that cannot follow keeps it from going on, by name.
@@ -91,7 +91,7 @@ fn a_step_waits_for_a_caller_that_does_not_follow_and_a_release_can_be_held_and_
             let waited = waits_for(&shop, &name).await;
             frozen.thaw()?;
             waited?;
-            in_step(&shop, 1, Duration::from_secs(30)).await?;
+            in_step(&shop, "Progressing", 1).await?;
 
             kubectl(["patch", "canary", "server", "-n", &shop.name, "--type=merge", "-p", ABORT])
                 .await?;
@@ -113,10 +113,10 @@ async fn suspend(shop: &Namespace, suspend: bool) -> Result<()> {
         .map(drop)
 }
 
-async fn in_step(shop: &Namespace, step: i32, deadline: Duration) -> Result<CanaryRolloutStatus> {
-    eventually(&format!("step {step}"), deadline, || async {
+async fn in_step(shop: &Namespace, phase: &str, step: i32) -> Result<CanaryRolloutStatus> {
+    eventually(&format!("{phase} in step {step}"), Duration::from_secs(30), || async {
         let status = shop.rollout("server").await?;
-        let there = status.phase.as_deref() == Some("Progressing") && status.step == Some(step);
+        let there = status.phase.as_deref() == Some(phase) && status.step == Some(step);
         ensure!(there, "{}", in_short(&status));
         Ok(status)
     })

@@ -82,7 +82,7 @@ fn a_release_that_fails_one_request_of_twenty_is_gone_within_two_hundred() {
 #[test]
 fn a_release_whose_pods_crash_is_gone_within_a_second_of_the_crash() {
     run(|world| async move {
-        let trials = world.amount(2, 30);
+        let trials = world.amount(2, 10);
         shop_under_load(&world, "crash", |shop, callers| async move {
             let (mut proxies, mut clients) = (Vec::new(), Vec::new());
             for trial in 0..trials {

@@ -30,7 +30,7 @@ fn without_operator_control_plane_and_webhook_no_request_fails_and_back_again_no
             let outcome = Box::pin(outage(&shop, &load)).await;
             // Whatever was seen: the next test needs a mesh.
             let (back, jumps) =
-                tokio::join!(mesh::wake(), nothing_jumps(&shop, &before, Duration::from_secs(60)));
+                tokio::join!(mesh::wake(), nothing_jumps(&shop, &before, Duration::from_secs(30)));
             outcome?;
             back?;
             jumps?;

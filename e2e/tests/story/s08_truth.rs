@@ -14,6 +14,7 @@ use e2e::{
     world::run,
 };
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
 #[test]
@@ -58,9 +59,17 @@ fn a_pod_made_while_nobody_injected_is_counted_as_unmeshed_within_ten_seconds() 
             let printed = kubectl(["get", "mesh", "--no-headers"]).await?;
             ensure!(printed.split_whitespace().nth(4) == Some("1"), "{printed}");
 
-            kubectl(["rollout", "restart", "-n", &shop.name, "deployment"]).await?;
-            shop.rolled_out("server").await?;
-            eventually("all are meshed again", Duration::from_secs(30), || async {
+            eventually("all are meshed again", Duration::from_secs(60), || async {
+                // The API server takes a moment to ask the configuration that is back.
+                kubectl(["rollout", "restart", "-n", &shop.name, "deployment"]).await?;
+                shop.rolled_out("server").await?;
+                let pods = shop.pods("app=server").await?;
+                let meshed = pods.iter().all(|pod| pod.labels().contains_key("serin.dev/meshed"));
+                ensure!(meshed, "{:?}", names(&pods));
+                Ok(())
+            })
+            .await?;
+            eventually("none is counted", TEN, || async {
                 let status = mesh::status(shop.world()).await?;
                 ensure!(status.unmeshed == Some(0), "{:?}", status.unmeshed_pods);
                 Ok(())
@@ -69,6 +78,10 @@ fn a_pod_made_while_nobody_injected_is_counted_as_unmeshed_within_ten_seconds() 
         })
         .await
     });
+}
+
+fn names(pods: &[Pod]) -> Vec<String> {
+    pods.iter().map(Pod::name_any).collect()
 }
 
 async fn is_a_laggard(world: &World, name: &str, within: Duration) -> Result<()> {

@@ -31,12 +31,11 @@ fn every_protocol_passes_through() {
             for name in ["server", "client", "greeter", "echo"] {
                 shop.rolled_out(name).await?;
             }
-            both_versions_of_http(&shop).await.context("HTTP")?;
-            all_kinds_of_grpc(&shop).await.context("gRPC")?;
-            websocket(&shop).await.context("WebSocket")?;
-            tcp_of_both_manners(&shop).await.context("TCP")?;
-            mariadb(&shop).await.context("MariaDB")?;
-            upload(&shop).await.context("upload")?;
+            let (stream, rest) =
+                Box::pin(async { tokio::join!(a_minute_of_grpc(&shop), everything_else(&shop)) })
+                    .await;
+            stream.context("a stream of gRPC")?;
+            rest?;
             eventually("all is counted as mutual TLS", Duration::from_secs(20), || async {
                 all_of_it_over_mutual_tls(&shop).await
             })
@@ -44,6 +43,15 @@ fn every_protocol_passes_through() {
         })
         .await
     });
+}
+
+async fn everything_else(shop: &Namespace) -> Result<()> {
+    both_versions_of_http(shop).await.context("HTTP")?;
+    all_kinds_of_grpc(shop).await.context("gRPC")?;
+    websocket(shop).await.context("WebSocket")?;
+    tcp_of_both_manners(shop).await.context("TCP")?;
+    mariadb(shop).await.context("MariaDB")?;
+    upload(shop).await.context("upload")
 }
 
 async fn both_versions_of_http(shop: &Namespace) -> Result<()> {
@@ -63,6 +71,10 @@ async fn all_kinds_of_grpc(shop: &Namespace) -> Result<()> {
         let called: Called = client(shop, &["grpc-client", URL, kind, "--count=50"]).await?;
         ensure!(called.count == 50, "{kind}: {called:?}");
     }
+    Ok(())
+}
+
+async fn a_minute_of_grpc(shop: &Namespace) -> Result<()> {
     let flags = ["grpc-client", URL, "watch", "--every=100ms", "--duration=60s"];
     let watched: Watched = client(shop, &flags).await?;
     ensure!(watched.is_whole() && watched.heard > 300, "{watched:?}");

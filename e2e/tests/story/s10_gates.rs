@@ -264,11 +264,15 @@ fn uids(pods: &[Pod]) -> BTreeSet<String> {
     pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect()
 }
 
+/// That so many are ready: the Deployment says so a moment after its pods do.
 async fn ready(shop: &Namespace, count: i32) -> Result<()> {
-    let status = shop.deployment("server").await?.status.context("no status")?;
-    let ready = status.ready_replicas.unwrap_or(0);
-    ensure!(ready >= count, "{ready} of {count} are ready");
-    Ok(())
+    eventually("its Deployment says so", Duration::from_secs(5), || async {
+        let status = shop.deployment("server").await?.status.context("no status")?;
+        let ready = status.ready_replicas.unwrap_or(0);
+        ensure!(ready >= count, "{ready} of {count} are ready");
+        Ok(())
+    })
+    .await
 }
 
 fn is_gated(pod: &Pod) -> bool {

@@ -43,7 +43,7 @@ fn a_rotation_of_the_root_fails_no_request_and_leaves_the_old_root_nowhere() {
             let old_keys = keys(shop.world()).await?;
             let old_issuers = Box::pin(issuers(&shop)).await?;
 
-            let watch = ["grpc-client", "--url=http://server:8080", "watch", "--duration=60s"];
+            let watch = ["grpc-client", "--url=http://server:8080", "watch", "--duration=30s"];
             let (watched, rotated) =
                 tokio::join!(shop.testkit("deploy/client", &watch), rotate(shop.world()));
             let (took, announced) = rotated?;

@@ -104,7 +104,10 @@ async fn nothing_is_left(places: &[&[(&str, &str)]]) -> Result<()> {
 /// ships of the same kinds has other names.
 const MADE: &[(&str, &str)] = &[
     ("mutatingwebhookconfigurations,validatingwebhookconfigurations", "serin"),
-    ("validatingadmissionpolicies,validatingadmissionpolicybindings", "serin"),
+    (
+        "validatingadmissionpolicies,validatingadmissionpolicybindings",
+        "serin-rollout-gate serin-injection-required",
+    ),
     ("services,endpointslices,poddisruptionbudgets", "serin"),
     ("deployments,replicasets,pods", "serin-control serin-webhook"),
     ("secrets,configmaps", "serin"),
@@ -116,6 +119,7 @@ const MADE: &[(&str, &str)] = &[
 /// Kinds of all the rest.
 const SHIPPED: &[(&str, &str)] = &[
     ("customresourcedefinitions,namespaces", "serin"),
+    ("validatingadmissionpolicies,validatingadmissionpolicybindings", "serin"),
     ("clusterroles,clusterrolebindings,roles,rolebindings", "serin"),
     ("deployments,replicasets,pods,serviceaccounts", "serin"),
     ("leases.coordination.k8s.io", "serin"),
