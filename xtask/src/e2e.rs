@@ -117,27 +117,37 @@ fn run_all(target: &Target, programs: &Programs, args: &Args) -> Result<Tally> {
 
 /// Builds the test programs of the e2e crate, and serinctl, and says where they are.
 fn build(workspace: &Workspace) -> Result<Programs> {
-    let tests = executables(workspace, &["test", "--package", "e2e", "--no-run"])?;
+    // Besides its tests cargo builds the program `demo`, which is none.
+    let mut tests = executables(workspace, &["test", "--package", "e2e", "--no-run"])?;
+    tests.retain(|artifact| artifact.profile.test);
+    let tests: Vec<_> = tests.into_iter().filter_map(|artifact| artifact.executable).collect();
     if tests.is_empty() {
         bail!("the e2e crate has no tests");
     }
     let serinctl = executables(workspace, &["build", "--package", "cli", "--bin", "serinctl"])?;
-    let serinctl = serinctl.into_iter().next().context("cargo does not say where serinctl is")?;
+    let serinctl = serinctl.into_iter().find_map(|artifact| artifact.executable);
+    let serinctl = serinctl.context("cargo does not say where serinctl is")?;
     Ok(Programs { tests, serinctl })
 }
 
 /// The programs that cargo builds for these arguments.
-fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<PathBuf>> {
+fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Artifact>> {
     let format = ["--message-format", "json-render-diagnostics"];
     let messages = command::read(cargo(workspace).args(arguments).args(format))?;
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
-    Ok(artifacts.filter_map(|artifact| artifact.executable).collect())
+    Ok(artifacts.filter(|artifact| artifact.executable.is_some()).collect())
 }
 
 /// What cargo prints for each thing it has built.
 #[derive(Deserialize)]
 struct Artifact {
     executable: Option<PathBuf>,
+    profile: Profile,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 /// What the tests need on the nodes.
