@@ -28,13 +28,15 @@ fn without_operator_control_plane_and_webhook_no_request_fails_and_back_again_no
             let load = on_trial(&shop).await?;
             let before = shop.rollout("server").await?;
             let outcome = Box::pin(outage(&shop, &load)).await;
+            let reset = load.reset().await;
             // Whatever was seen: the next test needs a mesh.
             let (back, jumps) =
                 tokio::join!(mesh::wake(), nothing_jumps(&shop, &before, Duration::from_secs(30)));
             outcome?;
+            reset?;
             back?;
             jumps?;
-            load.expect_no_failure(1000).await?;
+            a_fifth_is_on_trial(&load.expect_no_failure(1000).await?)?;
             load.reset().await?;
             nothing_jumps(&shop, &before, Duration::from_secs(10)).await?;
             a_fifth_is_on_trial(&load.expect_no_failure(1000).await?)
