@@ -51,7 +51,9 @@ fn malformed_objects_are_refused_in_a_sentence() {
             ] {
                 says(apply(&mesh(name, spec)).await, sentence)?;
             }
-            Ok(())
+            // A day is a day, in whatever unit.
+            apply(&mesh("default", "{ca: {leafLifetime: 86400000ms}}")).await?;
+            mesh::installed(shop.world()).await
         })
         .await
     });
@@ -70,7 +72,13 @@ fn a_rollout_that_cannot_work_says_so_in_its_conditions() {
                 .replace("selector: {app: lonely}\n  ports", "selector: {app: nobody}\n  ports");
             shop.apply(&lonely).await?;
             shop.apply(&rollout::manifest("lonely", STEPS)).await?;
-            names(&shop, "lonely", "no service leads").await
+            names(&shop, "lonely", "no service leads").await?;
+            // One whose service has no endpoints has nobody's requests to judge by.
+            shop.apply(&Server::new("server").manifest()).await?;
+            shop.apply(NOBODY).await?;
+            let named = format!("services: [{{name: nobody}}]\n  {STEPS}");
+            shop.apply(&rollout::manifest("server", &named)).await?;
+            names(&shop, "server", "the selector of nobody matches no pod").await
         })
         .await
     });
@@ -91,7 +99,8 @@ fn a_namespace_that_forbids_the_init_container_is_named_at_admission() {
                     let events =
                         ["get", "events", "-n", &shop.name, "-o", "jsonpath={.items[*].message}"];
                     let said = kubectl(events).await?;
-                    ensure!(said.contains("NET_ADMIN") && said.contains("baseline"), "{said}");
+                    let ours = "label the namespace pod-security.kubernetes.io/enforce=privileged";
+                    ensure!(said.contains(ours) && said.contains("baseline"), "{said}");
                     Ok(())
                 },
             )
@@ -186,5 +195,11 @@ async fn names(shop: &Namespace, rollout: &str, what: &str) -> Result<()> {
     })
     .await
 }
+
+const NOBODY: &str = "apiVersion: v1
+kind: Service
+metadata: {name: nobody}
+spec: {selector: {app: nobody}, ports: [{port: 8080}]}
+";
 
 const STEPS: &str = "steps: [{weight: 10}]";
