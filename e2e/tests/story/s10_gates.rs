@@ -36,7 +36,8 @@ fn without_the_webhook_stable_pods_come_back_and_a_new_revision_is_refused_in_a_
             let outcome = Box::pin(without_webhook(&shop, &server)).await;
             mesh::wake().await?;
             outcome?;
-            load.expect_no_failure(500).await.map(drop)
+            let enough = || load.expect_no_failure(500);
+            eventually("500 good answers", Duration::from_secs(20), enough).await.map(drop)
         })
         .await
     });
