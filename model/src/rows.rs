@@ -120,8 +120,9 @@ impl Counts {
 impl Rows {
     /// How many lives are remembered at most, ended ones included.
     pub const LIVES: usize = 16_384;
-    /// How many targets one life may report on.
-    pub const TARGETS: usize = 16;
+    /// How many targets one life may report on: a proxy tells of every release that it has seen, as
+    /// long as it lives. A release beyond them gets no verdict, and stays where it is.
+    pub const TARGETS: usize = 512;
 
     /// Merges what one proxy has counted for one target since its process started.
     ///
