@@ -75,6 +75,12 @@ pub fn repository(path: &str) -> PathBuf {
     here.parent().map_or_else(|| here.clone(), |root| root.join(path))
 }
 
+/// Shows a measurement to whoever runs the tests.
+#[expect(clippy::print_stdout, reason = "a measurement that a person wants to see")]
+pub fn say(text: &str) {
+    println!("{text}");
+}
+
 /// Runs a test on a runtime of its own, and shows the whole chain of what went wrong.
 ///
 /// # Panics

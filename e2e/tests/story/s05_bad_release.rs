@@ -12,7 +12,7 @@ use e2e::{
     mesh,
     namespace::{Injection, within},
     rollout::{self, FULL_SURGE, in_short, millis_between},
-    world::run,
+    world::{run, say},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -261,12 +261,11 @@ fn expect_reason(rollback: &Rollback, known: &[&str]) -> Result<()> {
 struct Times(Vec<i64>);
 
 impl Times {
-    #[expect(clippy::print_stdout, reason = "measurements that a person wants to see")]
     fn of(what: &str, mut values: Vec<i64>) -> Self {
         values.sort_unstable();
         let times = Self(values);
         let (median, p99, max) = (times.median(), times.percentile(99), times.max());
-        println!("{what}: median {median}, p99 {p99}, max {max}, all {:?}", times.0);
+        say(&format!("{what}: median {median}, p99 {p99}, max {max}, all {:?}", times.0));
         times
     }
 

@@ -11,7 +11,7 @@ use e2e::{
     kubectl::kubectl,
     mesh,
     namespace::{Injection, within},
-    world::run,
+    world::{run, say},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -118,11 +118,6 @@ async fn slip_past(shop: &Namespace) -> Result<(String, Timestamp)> {
         Ok((format!("{}/{}", shop.name, pod.name_any()), made))
     })
     .await
-}
-
-#[expect(clippy::print_stdout, reason = "a measurement that a person wants to see")]
-fn say(text: &str) {
-    println!("{text}");
 }
 
 const TEN: Duration = Duration::from_secs(10);

@@ -18,7 +18,7 @@ use e2e::{
     load::Load,
     mesh,
     namespace::{Injection, within},
-    world::run,
+    world::{run, say},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -222,11 +222,6 @@ async fn every_proxy_trusts_only(shop: &Namespace, root: &str) -> Result<()> {
         ensure!(only, "{name} trusts {roots:?} instead of only {root}");
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "a measurement that a person wants to see")]
-fn say(text: &str) {
-    println!("{text}");
 }
 
 /// What is announced of a rotation, phase by phase.

@@ -11,7 +11,7 @@ use e2e::{
     load::Load,
     mesh,
     namespace::{Injection, within},
-    world::run,
+    world::{run, say},
 };
 use testkit::load::Stats;
 
@@ -150,11 +150,6 @@ async fn settled(load: &Load, version: &str) -> Result<Stats> {
         Ok(stats)
     })
     .await
-}
-
-#[expect(clippy::print_stdout, reason = "a measurement that a person wants to see")]
-fn say(text: &str) {
-    println!("{text}");
 }
 
 fn route(v1: u32, v2: u32) -> String {

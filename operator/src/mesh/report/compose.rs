@@ -221,7 +221,6 @@ impl Seen<'_> {
     }
 }
 
-/// The rollouts of the cluster, by the phase that their status names.
 /// That roots live for less than the spec says: it was stored before there was a bound.
 fn shortened(mesh: &MeshInstallation) -> Option<Says> {
     let (asked, most) = (mesh.spec.ca.root_lifetime, Span(lifetime::LONGEST_ROOT));
@@ -233,6 +232,7 @@ fn shortened(mesh: &MeshInstallation) -> Option<Says> {
     })
 }
 
+/// The rollouts of the cluster, by the phase that their status names.
 fn rollouts(world: &World) -> RolloutsStatus {
     let mut phases: BTreeMap<&str, i32> = BTreeMap::new();
     for (_, rollout) in world.rollouts.iter() {
