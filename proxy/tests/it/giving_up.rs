@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use lab::{Authority, Proxy, Setup, meshed, of_revision, plain_service, service, service_id};
 use model::{
     endpoint::Endpoint, inbound::MtlsMode, key::Key, resource::Resource, service::Protocol,
 };
@@ -21,7 +22,6 @@ use tokio::{
 use crate::{
     split::{split, under_rollout},
     talk::{Application, Body, http2, spawn, text},
-    world::{Authority, Proxy, Setup, meshed, of_revision, plain_service, service, service_id},
 };
 
 /// An application that reads all that comes and says when it began to; what it answers when there
@@ -52,7 +52,7 @@ fn towards(endpoint: Endpoint, identity: proxy::identity::Identity) -> Proxy {
 }
 
 fn to_plain(application: &Application) -> Proxy {
-    towards(Endpoint::plain(application.address), Authority::new().identity("frontend"))
+    towards(Endpoint::plain(application.address), Authority::fresh().identity("frontend"))
 }
 
 /// Waits until nothing is under way, and says how many attempts counted and how many failed.
@@ -123,7 +123,7 @@ async fn an_upload_of_http2_that_its_client_aborts_does_not_count() {
 #[tokio::test]
 async fn an_aborted_upload_is_the_clients_doing_on_both_sides_of_the_mesh() {
     let (application, heard) = reading().await;
-    let authority = Authority::new();
+    let authority = Authority::fresh();
     let server = Setup::new("catalogue").identity(authority.identity("catalogue"));
     let server = Proxy::start(server.serving(application.address, MtlsMode::Strict));
     let proxy = towards(meshed(server.inbound(), "catalogue"), authority.identity("frontend"));

@@ -11,6 +11,7 @@ use std::{
 
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use lab::{Authority, Pair, Proxy, Setup, endpoints, meshed, service, service_id};
 use model::{endpoint::Endpoint, inbound::MtlsMode, key::Key};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,10 +19,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{
-    talk::{Application, full, get, http1, http2, spawn, text, words},
-    world::{Authority, Pair, Proxy, Setup, endpoints, meshed, service, service_id},
-};
+use crate::talk::{Application, full, get, http1, http2, spawn, text, words};
 
 /// Two servers of one service, and a client's proxy that knows both.
 struct Shop {
@@ -32,7 +30,7 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let authority = Authority::new();
+        let authority = Authority::fresh();
         let applications = [echo().await, echo().await];
         let servers = applications.each_ref().map(|application| {
             let setup = Setup::new("catalogue").identity(authority.identity("catalogue"));
@@ -120,7 +118,7 @@ async fn a_request_that_was_refused_is_sent_again_with_its_body() {
 #[tokio::test]
 async fn a_draining_proxy_tells_a_client_without_one_to_connect_anew() {
     let application = echo().await;
-    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    let setup = Setup::new("catalogue").identity(Authority::fresh().identity("catalogue"));
     let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
     let mut client = http1(server.inbound()).await;
     let response = client.send_request(get("/")).await.unwrap();
@@ -249,7 +247,7 @@ async fn refusing() -> Application {
 
 #[tokio::test]
 async fn a_request_that_an_application_refuses_to_begin_with_is_sent_elsewhere() {
-    let authority = Authority::new();
+    let authority = Authority::fresh();
     let applications = [refusing().await, echo().await];
     let servers = applications.each_ref().map(|application| {
         let setup = Setup::new("catalogue").identity(authority.identity("catalogue"));

@@ -25,5 +25,3 @@ mod redirected;
 mod split;
 #[cfg(test)]
 mod talk;
-#[cfg(test)]
-mod world;

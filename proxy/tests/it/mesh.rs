@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
+use lab::{Authority, Pair, Proxy, Setup, id, inbound, meshed, service, trust};
 use model::{
     inbound::MtlsMode,
     key::Key,
@@ -29,7 +30,6 @@ use tokio::{
 use crate::{
     plain::{sent_to_nobody, sitting, upgrade, upgrading},
     talk::{Application, describe, empty, get, http1, http2, spawn, text, words},
-    world::{Authority, Pair, Proxy, Setup, id, inbound, meshed, service, trust},
 };
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn ask(
 
 #[tokio::test]
 async fn a_client_of_a_foreign_authority_is_refused() {
-    let (ours, foreign) = (Authority::new(), Authority::new());
+    let (ours, foreign) = (Authority::fresh(), Authority::fresh());
     let client = foreign.identity_trusting("frontend", &[&ours]);
     let (status, _client, server) = ask(client, ours.identity("catalogue")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -227,7 +227,7 @@ async fn a_client_of_a_foreign_authority_is_refused() {
 
 #[tokio::test]
 async fn a_server_of_a_foreign_authority_is_refused() {
-    let (ours, foreign) = (Authority::new(), Authority::new());
+    let (ours, foreign) = (Authority::fresh(), Authority::fresh());
     let server = foreign.identity_trusting("catalogue", &[&ours, &foreign]);
     let (status, client, server) = ask(ours.identity("frontend"), server).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -237,7 +237,7 @@ async fn a_server_of_a_foreign_authority_is_refused() {
 
 #[tokio::test]
 async fn a_server_of_the_mesh_that_is_not_the_one_expected_is_refused() {
-    let ours = Authority::new();
+    let ours = Authority::fresh();
     let (status, client, server) = ask(ours.identity("frontend"), ours.identity("payment")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(client.counted("serin_proxy_events_total", &["refused_server"]) >= 1.0);
@@ -246,7 +246,7 @@ async fn a_server_of_the_mesh_that_is_not_the_one_expected_is_refused() {
 
 #[tokio::test]
 async fn a_client_of_our_authority_with_an_identity_of_another_domain_is_refused() {
-    let ours = Authority::new();
+    let ours = Authority::fresh();
     let stranger: model::identity::SpiffeId =
         "spiffe://elsewhere/ns/shop/sa/frontend".parse().unwrap();
     let (chain, key) = ours.sign(&stranger);
@@ -259,7 +259,7 @@ async fn a_client_of_our_authority_with_an_identity_of_another_domain_is_refused
 /// What a client without a proxy gets to read when it asks a pod that is strict or permissive.
 async fn unmeshed(mtls: MtlsMode, first: &[u8]) -> (Vec<u8>, Proxy) {
     let application = Application::mirror().await;
-    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    let setup = Setup::new("catalogue").identity(Authority::fresh().identity("catalogue"));
     let server = Proxy::start(setup.serving(application.address, mtls));
     let mut client = TcpStream::connect(server.inbound()).await.unwrap();
     client.write_all(first).await.unwrap();
@@ -292,7 +292,7 @@ async fn a_client_without_a_proxy_is_refused_by_a_strict_pod() {
 #[tokio::test]
 async fn certificates_are_swapped_under_load_without_a_failed_request() {
     let application = Application::http(|request| async move { text(&describe(&request)) }).await;
-    let (old, new) = (Authority::new(), Authority::new());
+    let (old, new) = (Authority::fresh(), Authority::fresh());
     let server = Setup::new("catalogue").identity(old.identity("catalogue"));
     let server = Proxy::start(server.serving(application.address, MtlsMode::Strict));
     let endpoints = vec![meshed(server.inbound(), "catalogue")];
@@ -387,7 +387,7 @@ async fn tls_of_the_applications_own_passes_through_a_permissive_pod() {
         stream.write_all(&bytes).await.unwrap();
     });
     let application = application.await;
-    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    let setup = Setup::new("catalogue").identity(Authority::fresh().identity("catalogue"));
     let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
     let mut client = TcpStream::connect(server.inbound()).await.unwrap();
     // A record that begins like TLS and carries nothing of ours.
@@ -418,7 +418,7 @@ fn turn_strict(server: &Proxy, application: &Application) {
 }
 
 fn permissive(application: &Application) -> Proxy {
-    let setup = Setup::new("catalogue").identity(Authority::new().identity("catalogue"));
+    let setup = Setup::new("catalogue").identity(Authority::fresh().identity("catalogue"));
     Proxy::start(setup.serving(application.address, MtlsMode::Permissive))
 }
 
@@ -490,7 +490,7 @@ async fn who_was_silent_when_the_workload_became_strict_is_refused_when_it_speak
 #[tokio::test]
 async fn a_peer_that_was_silent_when_the_workload_became_strict_is_let_in() {
     for protocol in [Protocol::Http, Protocol::Detect] {
-        let (authority, application) = (Authority::new(), Application::mirror().await);
+        let (authority, application) = (Authority::fresh(), Application::mirror().await);
         let setup = Setup::new("catalogue").identity(authority.identity("catalogue"));
         let server = Proxy::start(setup.serving(application.address, MtlsMode::Permissive));
         let silent = silent_until_strict(&server, &application, protocol).await;

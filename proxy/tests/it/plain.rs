@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
+use lab::{HEAD_LIMIT, Pair, Proxy, SERVICE, Setup, mesh, service};
 use model::{
     endpoint::Endpoint,
     inbound::MtlsMode,
@@ -30,11 +31,8 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::{
-    talk::{
-        Application, Body, describe, empty, full, get, http1, http2, serve, spawn, text, words,
-    },
-    world::{HEAD_LIMIT, Pair, Proxy, SERVICE, Setup, mesh, service},
+use crate::talk::{
+    Application, Body, describe, empty, full, get, http1, http2, serve, spawn, text, words,
 };
 
 async fn before(application: &Application) -> Proxy {

@@ -3,13 +3,11 @@
 
 use std::{net::SocketAddr, thread};
 
+use lab::{Proxy, Setup, inbound};
 use model::{inbound::MtlsMode, key::Key};
 use proxy::redirect::{Done, Ipv6, Options, run};
 
-use crate::{
-    namespace::{Agent, FAR, POD, Pod, answer, in_pod},
-    world::{Proxy, Setup, inbound},
-};
+use crate::namespace::{Agent, FAR, POD, Pod, answer, in_pod};
 
 const APPLICATION: u32 = 1000;
 

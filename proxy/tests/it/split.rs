@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use lab::{Proxy, Setup, endpoints, of_revision, plain_service, service, service_id};
 use model::{
     decision::RolloutId,
     endpoint::{Endpoint, Endpoints, Readiness},
@@ -13,10 +14,7 @@ use model::{
     weight::Weight,
 };
 
-use crate::{
-    talk::{Application, get, http1, text, words},
-    world::{Proxy, Setup, endpoints, of_revision, plain_service, service, service_id},
-};
+use crate::talk::{Application, get, http1, text, words};
 
 async fn naming(name: &'static str) -> Application {
     Application::http(move |_| async move { text(name) }).await

@@ -22,7 +22,7 @@ fn check_one(package: &Package, ours: &[&str]) -> Vec<Finding> {
         let name = dependency.name.as_str();
         let is_for_tests = dependency.kind.as_deref() == Some("dev");
         let is_ours = dependency.path.is_some() && ours.contains(&name);
-        if is_ours && !may_know.contains(&name) && !(is_for_tests && name == "testkit") {
+        if is_ours && !may_know.contains(&name) && !(is_for_tests && FOR_TESTS.contains(&name)) {
             findings.push(Finding::of(&manifest, format!("{} may not know {name}", package.name)));
         }
         if must_not_know.contains(&name) && !is_for_tests && !is_ours {
@@ -49,9 +49,12 @@ const RULES: &[Rule] = &[
     ("proxy", &["model", "wire", "runtime"], KUBERNETES),
     ("cli", &["api", "model", "wire", "runtime", "cluster", "webhook"], &[]),
     ("testkit", &[], KUBERNETES),
+    ("lab", &["model", "proxy", "runtime"], KUBERNETES),
     ("e2e", &["api", "cluster", "runtime", "testkit"], &[]),
     ("xtask", &["api"], &[]),
 ];
+/// Crates that any of ours may use in its tests.
+const FOR_TESTS: &[&str] = &["testkit", "lab"];
 const KUBERNETES: &[&str] = &["kube", "k8s-openapi"];
 
 #[cfg(test)]

@@ -1,0 +1,155 @@
+//! Proxies that run in this process, on loopback.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use model::inbound::MtlsMode;
+use proxy::{
+    access_log::{AccessLog, Switch},
+    discovery::{Discovery, TestFeed},
+    drain::Drain,
+    identity::Identity,
+    metrics::{Metrics, labels::Peer},
+    original_dst::OriginalDst,
+    ports,
+    telemetry_rows::Rows,
+    tls::Tls,
+    worker::{Listener, Plane, Settings, Workers},
+};
+use runtime::clock::Clock;
+
+use crate::{
+    HEAD_LIMIT,
+    authority::Authority,
+    resources::{meshed, service},
+    setup::Setup,
+};
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    /// What its workers share.
+    pub plane: Arc<Plane>,
+    feed: Option<TestFeed>,
+    /// Who it is.
+    pub identity: Identity,
+    workers: Option<Workers>,
+}
+
+impl Proxy {
+    /// Starts a proxy.
+    #[must_use]
+    pub fn start(setup: Setup) -> Self {
+        let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
+        let Setup { workers, connections, redirected, .. } = setup;
+        let (discovery, feed) = Discovery::for_tests(resources);
+        let clock = Clock::system();
+        let listener = |to, port| match redirected {
+            true => Listener { addresses: everywhere(port), original: OriginalDst::Kernel },
+            false => Listener {
+                addresses: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)],
+                original: OriginalDst::Fixed(to),
+            },
+        };
+        let settings = Settings {
+            workers,
+            outbound: listener(going_to, ports::OUTBOUND),
+            inbound: listener(coming_to, ports::INBOUND),
+            own_addresses: Vec::new(),
+            connections,
+            head_limit: HEAD_LIMIT,
+            strict_grace: HEAD_LIMIT,
+        };
+        let plane = Arc::new(Plane {
+            discovery,
+            tls: Arc::new(Tls::new(identity.clone(), clock.clone())),
+            drain: Drain::new(),
+            metrics: Metrics::new(),
+            rows: Rows::new(clock.clone()),
+            access_log: AccessLog::new(clock.clone(), io::sink(), Switch::Off).unwrap(),
+            local: Arc::new(Peer { workload: name.into(), ..Peer::unknown() }),
+            clock,
+            settings,
+        });
+        let workers = Some(Workers::start(&plane).unwrap());
+        Self { plane, feed: Some(feed), identity, workers }
+    }
+
+    /// The hand that changes what the control plane says.
+    #[must_use]
+    pub fn feed(&self) -> &TestFeed {
+        self.feed.as_ref().unwrap()
+    }
+
+    /// The same, to keep; nobody else has it then.
+    pub fn take_feed(&mut self) -> TestFeed {
+        self.feed.take().unwrap()
+    }
+
+    /// Where its application's connections are led.
+    #[must_use]
+    pub fn outbound(&self) -> SocketAddr {
+        *self.workers.as_ref().unwrap().outbound.first().unwrap()
+    }
+
+    /// Where connections to its pod are led.
+    #[must_use]
+    pub fn inbound(&self) -> SocketAddr {
+        *self.workers.as_ref().unwrap().inbound.first().unwrap()
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    #[must_use]
+    pub fn scrape(&self) -> String {
+        let all = runtime::telemetry::Metrics::new();
+        self.plane.metrics.register(&all);
+        all.encode().unwrap()
+    }
+
+    /// The sum of all series of `name` that hold all of `labels`.
+    #[must_use]
+    pub fn counted(&self, name: &str, labels: &[&str]) -> f64 {
+        let text = self.scrape();
+        let is_it =
+            |line: &&str| line.starts_with(name) && labels.iter().all(|label| line.contains(label));
+        let lines = text.lines().filter(is_it);
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.workers.take().unwrap().stop().unwrap();
+    }
+}
+
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    let any = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    any.map(|address| SocketAddr::new(address, port)).to_vec()
+}
+
+/// A client's proxy and a server's, with `application` behind the latter.
+#[derive(Debug)]
+pub struct Pair {
+    /// The client's.
+    pub client: Proxy,
+    /// The server's.
+    pub server: Proxy,
+}
+
+impl Pair {
+    /// Starts both, with a root of their own.
+    #[must_use]
+    pub fn start(application: SocketAddr) -> Self {
+        let authority = Authority::fresh();
+        let server = Setup::new("catalogue").identity(authority.identity("catalogue"));
+        let server = Proxy::start(server.serving(application, MtlsMode::Strict));
+        let endpoints = vec![meshed(server.inbound(), "catalogue")];
+        let client = Setup::new("frontend").identity(authority.identity("frontend"));
+        let client = Proxy::start(client.with(service(endpoints)));
+        Self { client, server }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a proxy is started with.
+
+use std::net::SocketAddr;
+
+use model::{
+    inbound::MtlsMode, key::Key, mesh::OutboundPolicy, resource::Resource, service::Protocol,
+};
+use proxy::identity::Identity;
+
+use crate::{
+    SERVICE,
+    resources::{inbound, mesh},
+};
+
+/// What a proxy is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The workload and its service account.
+    pub name: &'static str,
+    /// Its certificate, key and trust.
+    pub identity: Identity,
+    /// What discovery answers.
+    pub resources: Vec<(Key, Resource)>,
+    /// Where its application's connections were going.
+    pub going_to: SocketAddr,
+    /// Where connections to its pod were going: its application.
+    pub coming_to: SocketAddr,
+    /// How many threads carry its traffic.
+    pub workers: usize,
+    /// How many connections it has room for, either way.
+    pub connections: usize,
+    /// Whether the kernel leads connections here and knows where they were going.
+    pub redirected: bool,
+}
+
+impl Setup {
+    /// A proxy without identity, application or service.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        let resources = vec![(Key::Mesh, mesh(OutboundPolicy::AllowAny))];
+        let (identity, nowhere) = (Identity::empty(), SERVICE);
+        Self {
+            name,
+            identity,
+            resources,
+            going_to: SERVICE,
+            coming_to: nowhere,
+            workers: 1,
+            connections: 1_000,
+            redirected: false,
+        }
+    }
+
+    /// Its discovery answers this, too.
+    #[must_use]
+    pub fn with(mut self, resources: impl IntoIterator<Item = (Key, Resource)>) -> Self {
+        self.resources.extend(resources);
+        self
+    }
+
+    /// It is `identity`.
+    #[must_use]
+    pub fn identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// Its application's connections were going to this address.
+    #[must_use]
+    pub fn going_to(self, going_to: SocketAddr) -> Self {
+        Self { going_to, ..self }
+    }
+
+    /// Serves `application` as `mtls` says.
+    #[must_use]
+    pub fn serving(self, application: SocketAddr, mtls: MtlsMode) -> Self {
+        let resource = inbound(self.name, application, mtls, Protocol::Detect);
+        let setup = Self { coming_to: application, ..self };
+        setup.with([(Key::Inbound, resource)])
+    }
+}
