@@ -5,6 +5,8 @@
 //! Redis).
 
 pub mod client_hello;
+pub mod habits;
+pub mod opening;
 
 use self::client_hello::ClientHello;
 

@@ -4,6 +4,7 @@
 
 mod opaque;
 mod request;
+mod silent;
 mod strict;
 mod visitor;
 
@@ -22,7 +23,10 @@ use tracing::debug;
 
 use self::visitor::Visitor;
 use crate::{
-    detect::Spoken,
+    detect::{
+        Spoken,
+        opening::{Habit, Next, Port, Speaks},
+    },
     discovery::Answer,
     http::{
         Local,
@@ -32,11 +36,11 @@ use crate::{
     metrics::Event,
     tcp::{
         self,
-        opening::{FIRST_HELLO, FIRST_REQUEST, FIRST_WORD, Heard, listen},
+        opening::{FIRST_HELLO, Heard, begin, listen},
         stream::{Prefixed, Stream},
     },
     tls::{self, Carries},
-    worker::Worker,
+    worker::{Place, Worker},
 };
 
 /// Serves one connection from elsewhere, to its end.
@@ -45,38 +49,95 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
         Ok(arrived) => arrived,
         Err(event) => return refuse(&worker, &Stream::Plain(Prefixed::new(stream)), event),
     };
-    let mut stream = Prefixed::new(stream);
+    let stream = Prefixed::new(stream);
     let Some(policy) = policy(&worker) else {
         // Who may come in is not known yet, so nobody may.
         return refuse(&worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
     };
-    let protocol = policy.ports.get(&arrived.original.port()).map(|port| port.protocol);
-    let patience = match (policy.mtls, protocol.unwrap_or_default()) {
-        // A peer of the mesh speaks first, and at once.
-        (MtlsMode::Strict, _) => FIRST_HELLO,
-        (MtlsMode::Permissive, Protocol::Http | Protocol::Http2) => FIRST_REQUEST,
-        (MtlsMode::Permissive, Protocol::Detect | Protocol::Tcp) => FIRST_WORD,
-    };
-    let heard = listen(&mut stream, patience).await;
-    // It may be another by now: a client may take its time.
-    let Some(policy) = self::policy(&worker) else {
-        return refuse(&worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
-    };
-    match heard {
-        Ok(Heard::Spoken(Spoken::Tls(hello))) if tls::is_of_the_mesh(&hello) => {
-            serve_peer(&worker, arrived, &policy, stream).await;
-        }
-        Ok(Heard::Spoken(_) | Heard::Silence) if policy.mtls == MtlsMode::Strict => {
-            refuse(&worker, &Stream::Plain(stream), Event::RefusedPlain);
-        }
-        Ok(Heard::Spoken(spoken)) => {
-            let visitor = Visitor::new(&worker, arrived, &policy, None);
-            serve_plain(visitor, stream, &spoken).await;
-        }
-        Ok(Heard::Silence) => {
-            serve_silent(&worker, arrived, &policy, stream).await;
-        }
+    match policy.mtls {
+        MtlsMode::Strict => serve_strict(&worker, arrived, stream).await,
+        MtlsMode::Permissive => serve_permissive(&worker, arrived, &policy, stream).await,
+    }
+}
+
+/// Serves peers of the mesh and nobody else.
+async fn serve_strict(worker: &Rc<Worker>, arrived: Arrived, mut stream: Prefixed) {
+    // A peer of the mesh speaks first, and at once.
+    match listen(&mut stream, FIRST_HELLO).await {
+        Ok(Heard::Spoken(spoken)) => heed(worker, arrived, stream, &spoken, None).await,
+        Ok(Heard::Silence) => refuse(worker, &Stream::Plain(stream), Event::RefusedPlain),
         Ok(Heard::Closed) | Err(_) => {}
+    }
+}
+
+/// Serves whoever comes, as they come. If the workload becomes strict before anyone spoke, only a
+/// peer of the mesh still may.
+async fn serve_permissive(
+    worker: &Rc<Worker>,
+    arrived: Arrived,
+    policy: &Inbound,
+    mut stream: Prefixed,
+) {
+    let (place, speaks) = (Place::Port(arrived.original.port()), speaks(policy, arrived));
+    let is_known = worker.server_first.has(&place);
+    let habit = if is_known { Habit::ServerFirst } else { Habit::Unknown };
+    let port = Port { speaks, habit };
+    // Boxed: it is large, and gone when the conversation has begun.
+    let dial = silent::dial(worker, arrived, policy, port);
+    let begun = tokio::select! {
+        biased;
+        () = strict::turned(worker) => None,
+        begun = Box::pin(begin(&mut stream, port, dial)) => Some(begun),
+    };
+    let Some(begun) = begun else { return serve_strict(worker, arrived, stream).await };
+    match begun.lesson {
+        Some(Habit::ServerFirst) => worker.server_first.learn(place),
+        Some(Habit::Unknown) => worker.server_first.forget(&place),
+        None => {}
+    }
+    match begun.next {
+        Next::Heed(spoken) => heed(worker, arrived, stream, &spoken, begun.server).await,
+        Next::Carry => silent::carry(worker, arrived, policy, stream, begun).await,
+        Next::Refuse => Stream::Plain(stream).reset(),
+        Next::Close | Next::Wait(_) => {}
+    }
+}
+
+/// What may be spoken at the port that somebody came to.
+fn speaks(policy: &Inbound, arrived: Arrived) -> Speaks {
+    let port = policy.ports.get(&arrived.original.port());
+    match port.map(|port| port.protocol).unwrap_or_default() {
+        Protocol::Detect => Speaks::Anything,
+        Protocol::Http | Protocol::Http2 => Speaks::Requests,
+        Protocol::Tcp => Speaks::Bytes,
+    }
+}
+
+/// Serves a client that has spoken. The policy may be another by now: a client may take its time.
+async fn heed(
+    worker: &Rc<Worker>,
+    arrived: Arrived,
+    stream: Prefixed,
+    spoken: &Spoken,
+    server: Option<(Stream, Rc<Visitor>)>,
+) {
+    let Some(policy) = policy(worker) else {
+        return refuse(worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
+    };
+    match spoken {
+        Spoken::Tls(hello) if tls::is_of_the_mesh(hello) => {
+            // Whatever was opened ahead was for another kind of client.
+            drop(server);
+            serve_peer(worker, arrived, &policy, stream).await;
+        }
+        _ if policy.mtls == MtlsMode::Strict => {
+            refuse(worker, &Stream::Plain(stream), Event::RefusedPlain);
+        }
+        spoken => {
+            let visitor = Visitor::new(worker, arrived, &policy, None);
+            let server = server.map(|(server, _)| server);
+            serve_plain(visitor, stream, spoken, server).await;
+        }
     }
 }
 
@@ -131,21 +192,26 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
             serve_http2(stream, handler(visitor), leaving).await
         }
         Carries::Http1 => serve_http1(stream, handler(visitor), head_limit, never()).await,
-        Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream)).await,
+        Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream), None).await,
     };
     if let Err(error) = served {
         debug!(%error, "a peer's connection ended early");
     }
 }
 
-async fn serve_plain(visitor: Rc<Visitor>, stream: Prefixed, spoken: &Spoken) {
+async fn serve_plain(
+    visitor: Rc<Visitor>,
+    stream: Prefixed,
+    spoken: &Spoken,
+    server: Option<Stream>,
+) {
     let stream = Stream::Plain(stream);
     let overdue = strict::overdue(&visitor);
     let served: Local<_> = match spoken {
-        _ if visitor.is_opaque => return opaque::carry(&visitor, stream).await,
+        _ if visitor.is_opaque => return opaque::carry(&visitor, stream, server).await,
         Spoken::Http1 => Box::pin(serve_plain_http1(visitor, stream)),
         Spoken::Http2 => Box::pin(serve_plain_http2(visitor, stream)),
-        Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&visitor, stream).await,
+        Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&visitor, stream, server).await,
     };
     let served = tokio::select! {
         biased;
@@ -173,18 +239,6 @@ async fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> hyper::Resul
         }
     });
     serve_http2(stream, handler(visitor), leaving).await
-}
-
-async fn serve_silent(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, stream: Prefixed) {
-    let visitor = Visitor::new(worker, arrived, policy, None);
-    match opaque::first_to_speak(&visitor, stream).await {
-        // A peer of the mesh that was slow to begin.
-        Some((stream, Spoken::Tls(hello))) if tls::is_of_the_mesh(&hello) => {
-            serve_peer(worker, arrived, policy, stream).await;
-        }
-        Some((stream, spoken)) => serve_plain(visitor, stream, &spoken).await,
-        None => {}
-    }
 }
 
 fn handler(visitor: Rc<Visitor>) -> Handler {

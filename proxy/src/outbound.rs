@@ -15,9 +15,12 @@ use model::service::Protocol;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use self::{resolve::Target, view::View};
+use self::{opaque::Dialled, resolve::Target, view::View};
 use crate::{
-    detect::Spoken,
+    detect::{
+        Spoken,
+        opening::{Habit, Next, Port, Speaks},
+    },
     http::{
         Local,
         head_timer::InRequest,
@@ -25,10 +28,10 @@ use crate::{
     },
     metrics::Event,
     tcp::{
-        opening::{FIRST_REQUEST, FIRST_WORD, Heard, listen},
+        opening::begin,
         stream::{Prefixed, Stream},
     },
-    worker::Worker,
+    worker::{Place, Worker},
 };
 
 /// A connection of the pod's to something that the mesh knows.
@@ -80,34 +83,57 @@ impl Caller {
 
 async fn speak(caller: Rc<Caller>, mut stream: Prefixed) {
     let view = caller.view();
-    let heard = match view.service.protocol {
-        Protocol::Tcp => return opaque::carry(&caller, stream).await,
-        // Only the client can begin.
-        Protocol::Http | Protocol::Http2 => listen(&mut stream, FIRST_REQUEST).await,
-        Protocol::Detect if !view.service.routes.is_empty() => {
-            listen(&mut stream, FIRST_REQUEST).await
-        }
-        Protocol::Detect => listen(&mut stream, FIRST_WORD).await,
+    let Some(speaks) = speaks(&view) else {
+        return opaque::carry(&caller, stream, None).await;
     };
-    match heard {
-        Ok(Heard::Spoken(spoken)) => speak_as(caller, stream, &spoken).await,
-        Ok(Heard::Silence) if view.service.protocol == Protocol::Detect => {
-            if let Some((stream, spoken)) = opaque::first_to_speak(&caller, stream).await {
-                speak_as(caller, stream, &spoken).await;
-            }
-        }
-        Ok(Heard::Silence | Heard::Closed) | Err(_) => {}
+    let (habits, place) = (&caller.worker.server_first, place(&view));
+    let is_known = place.as_ref().is_some_and(|place| habits.has(place));
+    let habit = if is_known { Habit::ServerFirst } else { Habit::Unknown };
+    let port = Port { speaks, habit };
+    // Boxed: it is large, and gone when the conversation has begun.
+    let begun = Box::pin(begin(&mut stream, port, opaque::dial_unasked(&caller, port))).await;
+    match (begun.lesson, place) {
+        (Some(Habit::ServerFirst), Some(place)) => habits.learn(place),
+        (Some(Habit::Unknown), Some(place)) => habits.forget(&place),
+        (_, None) | (None, _) => {}
+    }
+    match begun.next {
+        Next::Heed(spoken) => speak_as(caller, stream, &spoken, begun.server).await,
+        Next::Carry => opaque::carry_on(&caller, stream, begun.server, &begun.said).await,
+        Next::Refuse => Stream::Plain(stream).reset(),
+        Next::Close | Next::Wait(_) => {}
     }
 }
 
-async fn speak_as(caller: Rc<Caller>, stream: Prefixed, spoken: &Spoken) {
+/// What may be spoken at a service; nothing if it is not listened to.
+fn speaks(view: &View) -> Option<Speaks> {
+    match view.service.protocol {
+        Protocol::Tcp => None,
+        Protocol::Http | Protocol::Http2 => Some(Speaks::Requests),
+        Protocol::Detect if !view.service.routes.is_empty() => Some(Speaks::Requests),
+        Protocol::Detect => Some(Speaks::Anything),
+    }
+}
+
+/// Where it is remembered who speaks first; nowhere if a rollout divides what is sent there.
+fn place(view: &View) -> Option<Place> {
+    let is_divided = view.own_backend().is_some_and(|backend| backend.is_split());
+    (!is_divided).then(|| Place::Service(view.service.id.clone()))
+}
+
+async fn speak_as(
+    caller: Rc<Caller>,
+    stream: Prefixed,
+    spoken: &Spoken,
+    server: Option<(Stream, Dialled)>,
+) {
     let head_limit = caller.worker.plane.settings.head_limit;
     let served = match spoken {
         Spoken::Http1 => {
             serve_http1(Stream::Plain(stream), handler(caller), head_limit, never()).await
         }
         Spoken::Http2 => serve_http2(Stream::Plain(stream), handler(caller), never()).await,
-        Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&caller, stream).await,
+        Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&caller, stream, server).await,
     };
     if let Err(error) = served {
         debug!(%error, "outbound HTTP connection ended early");

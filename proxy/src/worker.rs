@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use model::{key::Key, mesh::Mesh, resource::Resource};
+use model::{key::Key, mesh::Mesh, resource::Resource, service::ServiceId};
 use runtime::clock::Clock;
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ pub use self::launch::{Error, Workers};
 use crate::{
     access_log::AccessLog,
     balance::Dice,
+    detect::habits::Habits,
     discovery::{Answer, Discovery},
     drain::{Drain, Gauge},
     http::recorder::{Recorder, Shared},
@@ -85,6 +86,15 @@ pub struct Listener {
     pub original: OriginalDst,
 }
 
+/// Where conversations begin in one way or another.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub enum Place {
+    /// At a service that the pod calls.
+    Service(ServiceId),
+    /// At a port of the pod's own.
+    Port(u16),
+}
+
 /// One worker, as everything that runs on it sees it.
 #[derive(Debug)]
 pub struct Worker {
@@ -98,6 +108,11 @@ pub struct Worker {
     pub dice: Dice,
     /// The services it knows, and their endpoints.
     pub directory: Directory,
+    /// Where the server spoke first.
+    pub server_first: Habits<Place>,
+    /// Pods that came to a port of this one without a handshake, although they have a proxy: they
+    /// keep it from some of what they send.
+    pub plain_peers: Habits<(IpAddr, u16)>,
     mesh: RefCell<(Option<u64>, Option<Arc<Mesh>>)>,
     asking: RefCell<BTreeSet<Key>>,
     forgot_at: Cell<Instant>,
@@ -113,7 +128,19 @@ impl Worker {
         let mesh = RefCell::new((None, None));
         let (asking, forgot_at) = (RefCell::default(), Cell::new(Instant::now()));
         let dice = Dice::new(seed);
-        Rc::new(Self { plane, shard, gauge, dice, directory, mesh, asking, forgot_at })
+        let (server_first, plain_peers) = (Habits::new(HABITS), Habits::new(HABITS));
+        Rc::new(Self {
+            plane,
+            shard,
+            gauge,
+            dice,
+            directory,
+            server_first,
+            plain_peers,
+            mesh,
+            asking,
+            forgot_at,
+        })
     }
 
     /// What holds for the whole mesh, as last heard; nothing before the control plane was first
@@ -189,3 +216,5 @@ impl Worker {
 const TIDY: Duration = Duration::from_secs(5);
 /// How many names a worker asks for at a time.
 const ASKING: usize = 64;
+/// Of how many places it is remembered who speaks first.
+const HABITS: usize = 1024;

@@ -2,75 +2,35 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tracing::debug;
 
-use super::{refuse, strict, visitor::Visitor};
+use super::{strict, visitor::Visitor};
 use crate::{
     cause::causes,
-    detect::Spoken,
     metrics::{Event, labels::Flags},
     pool::connect,
     tcp::{
-        opening::{FIRST_HELLO, FIRST_REQUEST, Heard, listen},
         relay::{Cut, relay},
-        stream::{Prefixed, Stream},
+        stream::Stream,
     },
-    tls::{self, Carries},
+    tls::Carries,
 };
 
-/// Carries bytes until both sides have ended.
-pub(super) async fn carry(visitor: &Visitor, client: Stream) {
-    match dial(visitor).await {
+/// Carries bytes until both sides have ended; opens a connection to the application if there is
+/// none.
+pub(super) async fn carry(visitor: &Visitor, client: Stream, server: Option<Stream>) {
+    let server = match server {
+        Some(server) => Some(server),
+        None => dial(visitor).await,
+    };
+    match server {
         Some(server) => join(visitor, client, server, &[]).await,
         None => client.reset(),
     }
 }
 
-/// Nobody has spoken: asks the application too, and whoever speaks first decides. Gives the client
-/// back if that was the client, and the bytes are not just to be carried. If the workload becomes
-/// strict before anyone spoke, only a peer of the mesh still may.
-pub(super) async fn first_to_speak(
-    visitor: &Visitor,
-    mut client: Prefixed,
-) -> Option<(Prefixed, Spoken)> {
-    let Some(mut server) = dial(visitor).await else {
-        Stream::Plain(client).reset();
-        return None;
-    };
-    let mut word = vec![0; WORD];
-    let heard = tokio::select! {
-        biased;
-        () = strict::turned(&visitor.worker) => return peer_to_speak(visitor, client).await,
-        heard = listen(&mut client, FIRST_REQUEST) => heard,
-        read = server.read(&mut word) => {
-            let word = word.get(..read.unwrap_or(0)).unwrap_or_default();
-            join(visitor, Stream::Plain(client), server, word).await;
-            return None;
-        }
-    };
-    match heard {
-        Ok(Heard::Spoken(Spoken::Opaque)) => {
-            join(visitor, Stream::Plain(client), server, &[]).await;
-            None
-        }
-        Ok(Heard::Spoken(spoken)) => Some((client, spoken)),
-        Ok(Heard::Silence | Heard::Closed) | Err(_) => None,
-    }
-}
-
-/// Gives the client back if it begins as a peer of the mesh does, and turns away all others.
-async fn peer_to_speak(visitor: &Visitor, mut client: Prefixed) -> Option<(Prefixed, Spoken)> {
-    if let Ok(Heard::Spoken(Spoken::Tls(hello))) = listen(&mut client, FIRST_HELLO).await
-        && tls::is_of_the_mesh(&hello)
-    {
-        return Some((client, Spoken::Tls(hello)));
-    }
-    refuse(&visitor.worker, &Stream::Plain(client), Event::RefusedPlain);
-    None
-}
-
-async fn dial(visitor: &Visitor) -> Option<Stream> {
+pub(super) async fn dial(visitor: &Visitor) -> Option<Stream> {
     let worker = &visitor.worker;
     let opened = connect::open(&worker.plane.tls, &visitor.application, Carries::Bytes).await;
     opened
@@ -81,7 +41,8 @@ async fn dial(visitor: &Visitor) -> Option<Stream> {
         .ok()
 }
 
-async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &[u8]) {
+/// The same, beginning with what the application said already.
+pub(super) async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &[u8]) {
     let series = visitor.recorder().streams(Flags::None);
     let in_flight = visitor.worker.gauge.enter();
     series.open();
@@ -103,6 +64,3 @@ async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &
     series.close();
     drop(in_flight);
 }
-
-/// Room for what a server says first.
-const WORD: usize = 16 * 1024;

@@ -32,6 +32,9 @@ pub enum Event {
     OutboundFull,
     /// A connection from elsewhere waited, since as many were open as may be.
     InboundFull,
+    /// Nobody had spoken on a connection for a while, and the server was asked, too. Where servers
+    /// speak first this happens once; after that they are asked at once.
+    FirstWordAwaited,
     /// A line of the access log was dropped because writing could not keep up.
     LogLineDropped,
 }
@@ -56,6 +59,7 @@ impl Event {
             Self::ConnectFailed => "connect_failed",
             Self::OutboundFull => "outbound_full",
             Self::InboundFull => "inbound_full",
+            Self::FirstWordAwaited => "first_word_awaited",
             Self::LogLineDropped => "log_line_dropped",
         }
     }
@@ -74,7 +78,7 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 12] = [
+pub(super) const ALL: [Event; 13] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
@@ -86,5 +90,6 @@ pub(super) const ALL: [Event; 12] = [
     Event::ConnectFailed,
     Event::OutboundFull,
     Event::InboundFull,
+    Event::FirstWordAwaited,
     Event::LogLineDropped,
 ];

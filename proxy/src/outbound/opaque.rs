@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tracing::debug;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cause::causes,
-    detect::Spoken,
+    detect::opening::{Port, Stage},
     metrics::{
         Event, StreamSeries,
         labels::{Flags, PathLabels, Peer, Reporter, Security, ServiceLabels},
@@ -20,7 +20,6 @@ use crate::{
     pool::{Busy, connect},
     tcp::{
         self,
-        opening::{FIRST_REQUEST, Heard, listen},
         relay::{Cut, Meter, relay},
         stream::{Prefixed, Stream},
     },
@@ -29,49 +28,39 @@ use crate::{
 };
 
 /// A connection to an endpoint, chosen as requests are: the revision first, then the endpoint.
-struct Dialled {
+pub(super) struct Dialled {
     member: Rc<Member>,
-    stream: Stream,
     _busy: Busy,
 }
 
 /// Carries bytes between the pod and an endpoint, until both have ended.
-pub(super) async fn carry(caller: &Caller, client: Prefixed) {
-    match dial(caller).await {
-        Some(dialled) => join(caller, client, dialled, &[]).await,
+pub(super) async fn carry(caller: &Caller, client: Prefixed, server: Option<(Stream, Dialled)>) {
+    carry_on(caller, client, server, &[]).await;
+}
+
+/// The same, beginning with what the server said already.
+pub(super) async fn carry_on(
+    caller: &Caller,
+    client: Prefixed,
+    server: Option<(Stream, Dialled)>,
+    said: &[u8],
+) {
+    let server = match server {
+        Some(server) => Some(server),
+        None => dial(caller).await,
+    };
+    match server {
+        Some(server) => join(caller, client, server, said).await,
         None => Stream::Plain(client).reset(),
     }
 }
 
-/// Nobody has spoken: asks the server too, and whoever speaks first decides. Gives the client back
-/// if that was the client, and it speaks HTTP; carries bytes to the end if it was anything else.
-pub(super) async fn first_to_speak(
-    caller: &Caller,
-    mut client: Prefixed,
-) -> Option<(Prefixed, Spoken)> {
-    let Some(mut dialled) = dial(caller).await else {
-        Stream::Plain(client).reset();
-        return None;
-    };
-    let mut word = vec![0; WORD];
-    let heard = tokio::select! {
-        biased;
-        heard = listen(&mut client, FIRST_REQUEST) => heard,
-        read = dialled.stream.read(&mut word) => {
-            let word = word.get(..read.unwrap_or(0)).unwrap_or_default();
-            join(caller, client, dialled, word).await;
-            return None;
-        }
-    };
-    match heard {
-        // The server has heard nothing from us, so it is as if we had never asked.
-        Ok(Heard::Spoken(spoken @ (Spoken::Http1 | Spoken::Http2))) => Some((client, spoken)),
-        Ok(Heard::Spoken(Spoken::Tls(_) | Spoken::Opaque)) => {
-            join(caller, client, dialled, &[]).await;
-            None
-        }
-        Ok(Heard::Silence | Heard::Closed) | Err(_) => None,
+/// Asks the server for a connection before the client has spoken.
+pub(super) async fn dial_unasked(caller: &Caller, port: Port) -> Option<(Stream, Dialled)> {
+    if port.begin() == Stage::Listening {
+        caller.worker.count(Event::FirstWordAwaited);
     }
+    dial(caller).await
 }
 
 /// Passes a connection that leaves the mesh through to where it was going.
@@ -104,7 +93,7 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
 }
 
 /// Connects to an endpoint, and to another if that fails: nothing was sent yet.
-async fn dial(caller: &Caller) -> Option<Dialled> {
+async fn dial(caller: &Caller) -> Option<(Stream, Dialled)> {
     let (worker, view) = (&caller.worker, caller.view());
     let backend = view.own_backend()?;
     let group = backend.draw(Drawn::Connection);
@@ -113,7 +102,7 @@ async fn dial(caller: &Caller) -> Option<Dialled> {
         let member = backend.pick(worker, group, &tried)?;
         let busy = member.endpoint.enter();
         match connect::open(&worker.plane.tls, &member.endpoint, Carries::Bytes).await {
-            Ok(stream) => return Some(Dialled { member, stream, _busy: busy }),
+            Ok(stream) => return Some((stream, Dialled { member, _busy: busy })),
             Err(error) => {
                 let source = std::error::Error::source(&error);
                 debug!(address = %member.endpoint.address, %error, ?source, "no connection");
@@ -136,13 +125,18 @@ async fn dial(caller: &Caller) -> Option<Dialled> {
 }
 
 /// Carries bytes both ways, beginning with what the server said already.
-async fn join(caller: &Caller, mut client: Prefixed, dialled: Dialled, said: &[u8]) {
-    let Dialled { member, stream: server, _busy } = dialled;
+async fn join(
+    caller: &Caller,
+    mut client: Prefixed,
+    (server, dialled): (Stream, Dialled),
+    said: &[u8],
+) {
+    let Dialled { member, _busy } = dialled;
     let series = member.recorder(&caller.worker).streams(Flags::None);
     let in_flight = caller.worker.gauge.enter();
     series.open();
     series.sent(said.len() as u64);
-    let meter = Answered { series: &series, back: Cell::new(said.len()) };
+    let meter = Answered { series: &series, forth: Cell::new(0), back: Cell::new(said.len()) };
     let carried = match client.write_all(said).await {
         Ok(()) => carry_between(Stream::Plain(client), server, &meter).await,
         Err(error) => {
@@ -152,7 +146,7 @@ async fn join(caller: &Caller, mut client: Prefixed, dialled: Dialled, said: &[u
     };
     series.close();
     if let Some(row) = &member.row
-        && let Some(ok) = verdict(&carried, meter.back.get() > 0)
+        && let Some(ok) = verdict(&carried, meter.forth.get() > 0, meter.back.get() > 0)
     {
         row.record(ok);
     }
@@ -160,11 +154,12 @@ async fn join(caller: &Caller, mut client: Prefixed, dialled: Dialled, said: &[u
 }
 
 /// Whether the server served the connection. One that it cut before it said anything it did not;
-/// one that the client cut before that says nothing.
-const fn verdict(carried: &Result<(), Cut>, is_answered: bool) -> Option<bool> {
+/// one that the client cut before that says nothing, nor does one on which nobody spoke.
+const fn verdict(carried: &Result<(), Cut>, is_asked: bool, is_answered: bool) -> Option<bool> {
     match carried {
-        Ok(()) => Some(true),
-        Err(_) if is_answered => Some(true),
+        _ if is_answered => Some(true),
+        Ok(()) if is_asked => Some(true),
+        Ok(()) => None,
         Err(Cut::Server(_)) => Some(false),
         Err(Cut::Client(_)) => None,
     }
@@ -184,14 +179,16 @@ async fn carry_between(
     relayed
 }
 
-/// Counts, and remembers whether the server said anything.
+/// Counts, and remembers who said anything.
 struct Answered<'a> {
     series: &'a StreamSeries,
+    forth: Cell<usize>,
     back: Cell<usize>,
 }
 
 impl Meter for Answered<'_> {
     fn forth(&self, bytes: usize) {
+        self.forth.set(self.forth.get() + bytes);
         self.series.forth(bytes);
     }
 
@@ -201,7 +198,5 @@ impl Meter for Answered<'_> {
     }
 }
 
-/// Room for what a server says first.
-const WORD: usize = 16 * 1024;
 /// How long connecting outside the mesh may take.
 const ELSEWHERE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -227,6 +227,12 @@ impl BackendView {
         view
     }
 
+    /// Whether a rollout divides what is sent here.
+    #[must_use]
+    pub const fn is_split(&self) -> bool {
+        self.split.is_some()
+    }
+
     /// The side of the split that the next request goes to, or the next connection. They are told
     /// apart because a connection that turns out to carry requests must not take their place in the
     /// round. A canary without endpoints has failed, and its share goes to the base at once.

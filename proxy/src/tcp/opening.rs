@@ -1,11 +1,17 @@
 //! Listens to how a connection begins, without keeping anything of it: what was read is read again.
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
-use tokio::time::timeout;
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{sleep, timeout},
+};
 
-use super::stream::Prefixed;
-use crate::detect::{self, Spoken};
+use super::stream::{Prefixed, Stream};
+use crate::detect::{
+    self, Spoken,
+    opening::{Habit, Next, Port, Seen, Stage, Word},
+};
 
 /// How a connection began.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +43,70 @@ pub async fn listen(stream: &mut Prefixed, patience: Duration) -> io::Result<Hea
     spoken.unwrap_or(Ok(Spoken::Opaque)).map(Heard::Spoken)
 }
 
+/// How a conversation began.
+#[derive(Debug)]
+pub struct Begun<T> {
+    /// What follows; never that one has to wait.
+    pub next: Next,
+    /// What is to be remembered of the port.
+    pub lesson: Option<Habit>,
+    /// The server's connection, if there is one.
+    pub server: Option<(Stream, T)>,
+    /// What the server has said.
+    pub said: Vec<u8>,
+}
+
+/// Listens to the client, asks for a connection to the server with `dial` when `port` says so, and
+/// then listens to both, until it is clear what follows. Dropping the future loses nothing that the
+/// client said.
+pub async fn begin<T>(
+    client: &mut Prefixed,
+    port: Port,
+    dial: impl Future<Output = Option<(Stream, T)>>,
+) -> Begun<T> {
+    let mut heard = pin!(listen(client, FIRST_REQUEST));
+    let mut patience = pin!(sleep(port.patience()));
+    let mut dial = pin!(dial);
+    let (mut stage, mut server, mut said) = (port.begin(), None, Vec::new());
+    loop {
+        let seen = tokio::select! {
+            biased;
+            heard = heard.as_mut() => Seen::of_client(heard),
+            () = patience.as_mut(), if stage == Stage::Listening => Seen::PatienceOver,
+            dialled = dial.as_mut(), if stage == Stage::Dialling => {
+                server = dialled;
+                if server.is_some() { Seen::Connected } else { Seen::Unreachable }
+            }
+            word = first_word(&mut server, &mut said), if stage == Stage::Open => word,
+        };
+        let lesson = port.lesson(&seen);
+        match port.next(stage, &seen) {
+            Next::Wait(next) => stage = next,
+            next => return Begun { next, lesson, server, said },
+        }
+    }
+}
+
+impl Seen {
+    fn of_client(heard: io::Result<Heard>) -> Self {
+        match heard {
+            Ok(Heard::Spoken(spoken)) => Self::Client(spoken),
+            Ok(Heard::Silence | Heard::Closed) => Self::NoClient,
+            Err(_reset) => Self::ClientCut,
+        }
+    }
+}
+
+/// Reads the first that the server says. Dropping the future loses nothing.
+async fn first_word<T>(server: &mut Option<(Stream, T)>, said: &mut Vec<u8>) -> Seen {
+    let Some((stream, _)) = server else { return Seen::Unreachable };
+    said.reserve(WORD);
+    match stream.read_buf(said).await {
+        Ok(_) => Seen::Server(Word::of(said)),
+        Err(_cut) => Seen::ServerCut,
+    }
+}
+
 async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
     loop {
         if let Some(spoken) = detect::detect(stream.ahead()) {
@@ -48,13 +118,8 @@ async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
     }
 }
 
-/// How long a client that may speak last is waited for before the server is asked: long enough for
-/// one that speaks first to be heard in the same round trip of the pod's own loopback, short enough
-/// not to be felt.
-pub const FIRST_WORD: Duration = Duration::from_millis(5);
-
 /// How long a client that must speak first is waited for.
-pub const FIRST_REQUEST: Duration = Duration::from_secs(3600);
+const FIRST_REQUEST: Duration = Duration::from_secs(3600);
 
 /// How long a peer of the mesh is waited for, which has opened the connection because it has
 /// something to say.
@@ -62,3 +127,6 @@ pub const FIRST_HELLO: Duration = Duration::from_secs(15);
 
 /// How long the rest of the first line may take.
 const ENOUGH: Duration = Duration::from_secs(10);
+
+/// Room for a greeting; what is longer follows it.
+const WORD: usize = 512;

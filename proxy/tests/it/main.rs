@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod first_word;
+#[cfg(test)]
 mod giving_up;
 #[cfg(test)]
 mod leaving;

@@ -83,7 +83,7 @@ fn workload(name: &str) -> Resource {
     Resource::Workload(Arc::new(peer(name)))
 }
 
-fn peer(name: &str) -> Workload {
+pub(crate) fn peer(name: &str) -> Workload {
     Workload {
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         pod: format!("{name}-1").into(),
