@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod exchange;
+pub mod framing;
 pub mod head;
 pub mod head_timer;
 pub mod recorder;

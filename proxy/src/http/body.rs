@@ -15,7 +15,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{exchange::Exchange, send::Lease};
+use super::{exchange::Exchange, framing::strip_trailers, send::Lease};
 
 /// Why a body ended too early.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -315,7 +315,12 @@ fn poll_telling(
     context: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
     loop {
-        let frame = ready!(Pin::new(&mut *incoming).poll_frame(context));
+        let mut frame = ready!(Pin::new(&mut *incoming).poll_frame(context));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            strip_trailers(trailers);
+        }
         let says_nothing = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(Bytes::is_empty);
         if !matches!(&frame, Some(Ok(frame)) if says_nothing(frame)) {
             return Poll::Ready(frame);

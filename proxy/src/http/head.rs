@@ -6,7 +6,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED};
+use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, framing};
 
 /// A request's head, without what belonged to the hop it came by.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// `:protocol` of an extended CONNECT (RFC 8441).
     pub protocol: Option<hyper::ext::Protocol>,
+    /// Whether the next reader will understand it as we do.
+    is_clear: bool,
 }
 
 /// Who sends a request to whom, which decides how its head is written.
@@ -39,13 +41,10 @@ impl Head {
     #[must_use]
     pub fn from_parts(parts: Parts) -> Self {
         let Parts { method, uri, version, mut headers, mut extensions, .. } = parts;
-        // A length beside a coding is a lie told to one of two readers (RFC 9112, section 6.1).
-        if headers.contains_key(header::TRANSFER_ENCODING) {
-            headers.remove(header::CONTENT_LENGTH);
-        }
+        let is_clear = framing::is_clear_request(&mut headers) && names_host(version, &headers);
         strip_hop(&mut headers);
         let protocol = extensions.remove::<hyper::ext::Protocol>();
-        Self { method, uri, version, headers, protocol }
+        Self { method, uri, version, headers, protocol, is_clear }
     }
 
     /// The head of a request that came from another proxy, as the client's application wrote it.
@@ -74,10 +73,10 @@ impl Head {
     }
 
     /// Whether it may be passed on: two hosts are one for us and another for the next reader
-    /// (RFC 9112, section 3.2).
+    /// (RFC 9112, section 3.2), as are no host and codings that we do not take off.
     #[must_use]
-    pub fn is_well_formed(&self) -> bool {
-        self.headers.get_all(header::HOST).iter().nth(1).is_none()
+    pub const fn is_well_formed(&self) -> bool {
+        self.is_clear
     }
 
     /// Whether sending it twice means the same as sending it once (RFC 9110, section 9.2.2).
@@ -159,6 +158,14 @@ impl Head {
     }
 }
 
+/// Whether a request names its host once, which only that of HTTP/1.1 must (RFC 9112, section 3.2).
+fn names_host(version: Version, headers: &HeaderMap) -> bool {
+    match headers.get_all(header::HOST).iter().take(2).count() {
+        0 => version != Version::HTTP_11,
+        hosts => hosts == 1,
+    }
+}
+
 /// Removes what only this mesh's proxies may say.
 pub fn strip_claims(headers: &mut HeaderMap) {
     for name in [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED] {
@@ -174,8 +181,9 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC
-/// needs to arrive.
+/// needs to arrive, and announcements of trailers that are not passed on.
 pub fn strip_hop(headers: &mut HeaderMap) {
+    framing::strip_announcements(headers);
     for name in named_by_connection(headers) {
         headers.remove(name);
     }
@@ -198,8 +206,9 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter();
     let names = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let names = names.filter_map(|name| name.trim().parse::<HeaderName>().ok());
-    // `Connection: te` says that TE is for this hop, and TE is looked at on its own.
-    names.filter(|name| name != header::TE).collect()
+    // `Connection: te` says that TE is for this hop, and TE is looked at on its own. The host is
+    // for everybody, whatever a client says: without it, nobody is asked.
+    names.filter(|name| name != header::TE && name != header::HOST).collect()
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {

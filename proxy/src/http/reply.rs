@@ -1,7 +1,7 @@
 //! What the proxy answers itself when there is nobody else to.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, Version, header};
 
 use super::{NOT_PROCESSED, body::ResponseBody, exchange::Exchange};
 use crate::metrics::labels::Flags;
@@ -25,6 +25,8 @@ pub enum Reason {
     Undiscovered,
     /// The request cannot be passed on as it is.
     Malformed,
+    /// The response cannot be passed on as it is.
+    Garbled,
 }
 
 impl Reason {
@@ -36,6 +38,7 @@ impl Reason {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Malformed | Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::Garbled => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -43,7 +46,7 @@ impl Reason {
         match self {
             Self::NoRoute | Self::NoBackend => Flags::NoRoute,
             Self::NoEndpoint | Self::Undiscovered => Flags::NoHealthyUpstream,
-            Self::Unreachable => Flags::UpstreamFailure,
+            Self::Unreachable | Self::Garbled => Flags::UpstreamFailure,
             Self::CutOff => Flags::UpstreamTermination,
             Self::BrokenOff => Flags::DownstreamTermination,
             Self::Malformed => Flags::DownstreamProtocolError,
@@ -55,7 +58,7 @@ impl Reason {
         match self {
             Self::BrokenOff => 1,
             Self::NoRoute => 12,
-            Self::NoBackend | Self::Malformed => 13,
+            Self::NoBackend | Self::Malformed | Self::Garbled => 13,
             Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => 14,
         }
     }
@@ -70,6 +73,7 @@ impl Reason {
             Self::BrokenOff => "serin: the request ended before its end\n",
             Self::Undiscovered => "serin: the destination is not known\n",
             Self::Malformed => "serin: the request cannot be passed on\n",
+            Self::Garbled => "serin: the response cannot be passed on\n",
         }
     }
 }
@@ -90,7 +94,19 @@ pub fn answer(exchange: &Exchange, reason: Reason) -> Response<ResponseBody> {
     response
 }
 
-/// The same, with the mark that tells a peer's proxy that nobody has begun to work on the request.
+/// The answer to a request that cannot be passed on. Who is not understood is not listened to any
+/// longer: what follows on a connection of HTTP/1 may have been meant as part of it.
+#[must_use]
+pub fn malformed(exchange: &Exchange, spoken: Version) -> Response<ResponseBody> {
+    let mut response = answer(exchange, Reason::Malformed);
+    if spoken != Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// That nobody could be reached, with the mark that tells a peer's proxy that nobody has begun to
+/// work on the request.
 #[must_use]
 pub fn not_processed(exchange: &Exchange) -> Response<ResponseBody> {
     let mut response = answer(exchange, Reason::Unreachable);

@@ -5,12 +5,13 @@
 
 use std::{error::Error as _, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, client::conn::http1};
 
 use super::{
     NOT_PROCESSED,
     body::{RequestBody, Source},
+    framing,
     head::{Head, Hop},
     upgrade::Wish,
 };
@@ -58,6 +59,8 @@ pub enum Failure {
     BodyGone,
     /// The client went away before it had sent all of its request.
     BrokenOff,
+    /// The endpoint's response cannot be passed on as it is.
+    Garbled,
 }
 
 /// What an attempt needs besides the request.
@@ -77,9 +80,12 @@ impl Failure {
     pub fn is_verdict(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_verdict(),
-            Self::NotProcessed | Self::Closing | Self::Stale | Self::Broken(_) | Self::BodyGone => {
-                true
-            }
+            Self::NotProcessed
+            | Self::Closing
+            | Self::Stale
+            | Self::Broken(_)
+            | Self::BodyGone
+            | Self::Garbled => true,
             Self::BrokenOff => false,
         }
     }
@@ -114,7 +120,8 @@ pub async fn send(
             send_http2(means, endpoint, hop, head, source, busy).await
         }
     };
-    refused(sent.map_err(|failure| blame(failure, source))?, endpoint)
+    let sent = refused(sent.map_err(|failure| blame(failure, source))?, endpoint)?;
+    clear(sent, head.method == Method::CONNECT)
 }
 
 /// What fails after the client broke its request off fails because of that.
@@ -130,6 +137,13 @@ fn refused(sent: Sent, endpoint: &Endpoint) -> Result<Sent, Failure> {
         && matches!(endpoint.transport, Transport::Mesh(_))
         && sent.response.headers().contains_key(NOT_PROCESSED);
     if marked { Err(Failure::NotProcessed) } else { Ok(sent) }
+}
+
+/// What a server says, if the client can be told the same.
+fn clear(mut sent: Sent, upgrade_asked: bool) -> Result<Sent, Failure> {
+    let (status, headers) = (sent.response.status(), sent.response.headers_mut());
+    let is_clear = framing::is_clear_response(status, headers, upgrade_asked);
+    if is_clear { Ok(sent) } else { Err(Failure::Garbled) }
 }
 
 /// Servers are spoken to as their client speaks; between proxies requests share connections.
@@ -183,6 +197,7 @@ async fn send_http1(
             None => open_http1(means, endpoint).await?,
         };
         let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+        let request = framed(request, source);
         match sender.try_send_request(request).await {
             Ok(response) => {
                 let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
@@ -213,7 +228,8 @@ pub async fn send_alone(
     }
     let busy = endpoint.enter();
     let mut sender = open_http1(means, endpoint).await?;
-    let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+    let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+    let mut request = framed(request, source);
     if let Some(protocol) = &wish.protocol {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -221,7 +237,7 @@ pub async fn send_alone(
     let response = sender.send_request(request).await;
     let response = response.map_err(|error| blame(Failure::Broken(error), source))?;
     let hold = Hold::Http1 { sender, endpoint: Rc::clone(endpoint), keep: false };
-    refused(Sent { response, lease: Lease { hold, busy } }, endpoint)
+    clear(refused(Sent { response, lease: Lease { hold, busy } }, endpoint)?, true)
 }
 
 async fn open_http1(
@@ -234,6 +250,17 @@ async fn open_http1(
     };
     let begun = connect::within(means.patience, begun).await.and_then(|begun| begun);
     begun.map_err(|error| Failure::Connect(Rc::new(error)))
+}
+
+/// Says that there is a body, which hyper believes of GET, HEAD and CONNECT only when told.
+fn framed<B>(mut request: Request<B>, source: Option<&Rc<Source>>) -> Request<B> {
+    let can_be_chunked = request.version() == Version::HTTP_11;
+    if source.is_some() && can_be_chunked && !request.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+    }
+    request
 }
 
 fn body(source: Option<&Rc<Source>>) -> Result<RequestBody, Failure> {

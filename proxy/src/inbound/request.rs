@@ -15,7 +15,7 @@ use crate::{
         exchange::{Exchange, Held},
         head::{Head, strip_claims, strip_hop},
         head_timer::InRequest,
-        reply::{Reason, answer, not_processed},
+        reply::{Reason, answer, malformed, not_processed},
         send::{Failure, Means, Sent, send, send_alone},
         upgrade::{Wish, agree, is_agreed},
     },
@@ -46,7 +46,7 @@ pub(super) async fn handle(
         exchange.log(log, Entry { client, original, upstream, service, ..Entry::new(&head) });
     }
     if !head.is_well_formed() {
-        return Ok(answer(&exchange, Reason::Malformed));
+        return Ok(malformed(&exchange, carried));
     }
     let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
         Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
@@ -67,6 +67,7 @@ pub(super) async fn handle(
             }
         }
         Err(Failure::BrokenOff) => answer(&exchange, Reason::BrokenOff),
+        Err(Failure::Garbled) => answer(&exchange, Reason::Garbled),
         Err(failure) => {
             debug!(?failure, "the application did not answer");
             answer(&exchange, Reason::CutOff)

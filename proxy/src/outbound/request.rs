@@ -22,7 +22,7 @@ use crate::{
         exchange::{Exchange, Held},
         head::{Head, strip_claims, strip_hop},
         head_timer::InRequest,
-        reply::{Reason, answer},
+        reply::{Reason, answer, malformed},
         send::{Failure, Means, Sent, send, send_alone},
         serve::never,
         upgrade::{Wish, agree, is_agreed},
@@ -55,7 +55,7 @@ pub(super) async fn handle(
         exchange.log(log, Entry { client, original, route, service, ..Entry::new(&head) });
     }
     if !head.is_well_formed() {
-        return Ok(answer(&exchange, Reason::Malformed));
+        return Ok(malformed(&exchange, head.version));
     }
     let backend = match routed {
         Ok((backend, _)) => backend,
@@ -188,7 +188,7 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
             worker.count(if refused { Event::RefusedServer } else { Event::ConnectFailed });
             endpoint.load.fail(now);
         }
-        Some(Failure::NotProcessed | Failure::Closing | Failure::Broken(_)) => {
+        Some(Failure::NotProcessed | Failure::Closing | Failure::Broken(_) | Failure::Garbled) => {
             endpoint.load.fail(now);
         }
         None | Some(Failure::Connect(_)) => endpoint.load.observe(now - began, now),
@@ -202,7 +202,7 @@ fn may_repeat(failure: &Failure, head: &Head) -> bool {
     match failure {
         Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => true,
         Failure::Stale => head.is_idempotent(),
-        Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff => false,
+        Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff | Failure::Garbled => false,
     }
 }
 
@@ -211,6 +211,7 @@ fn reason(failure: &Failure) -> Reason {
         Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => Reason::Unreachable,
         Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
         Failure::BrokenOff => Reason::BrokenOff,
+        Failure::Garbled => Reason::Garbled,
     }
 }
 

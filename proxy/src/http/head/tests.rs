@@ -99,6 +99,19 @@ fn a_length_beside_a_coding_is_removed() {
 }
 
 #[test]
+fn a_host_is_no_matter_of_one_hop() {
+    let request = Request::get("/").header("host", "a").header("connection", "host");
+    assert_eq!(head(request).headers[header::HOST], "a");
+}
+
+#[test]
+fn a_request_of_http_1_1_names_its_host() {
+    assert!(!head(Request::get("/")).is_well_formed());
+    assert!(head(Request::get("/").version(Version::HTTP_10)).is_well_formed());
+    assert!(head(Request::get("http://a/").version(Version::HTTP_2)).is_well_formed());
+}
+
+#[test]
 fn two_hosts_are_one_too_many() {
     assert!(get("/", "a").is_well_formed());
     assert!(!head(Request::get("/").header("host", "a").header("host", "b")).is_well_formed());
