@@ -1,0 +1,21 @@
+//! The proxy among peers that mean it no good: what they write is read by two strict readers once
+//! it has passed, and what they do to a connection harms nobody else's.
+
+#![expect(clippy::print_stdout, reason = "how many cases there are is worth knowing")]
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod judge;
+#[cfg(test)]
+mod recorder;
+#[cfg(test)]
+mod responding;
+#[cfg(test)]
+mod smuggling;
+#[cfg(test)]
+mod strict;
+#[cfg(test)]
+mod tasks;
