@@ -9,7 +9,7 @@ mod daemon;
 mod load;
 mod network;
 mod node;
-mod packages;
+pub(crate) mod packages;
 mod pki;
 mod plan;
 mod remove;

@@ -131,7 +131,7 @@ fn build(workspace: &Workspace) -> Result<Programs> {
 }
 
 /// The programs that cargo builds for these arguments.
-fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Artifact>> {
+pub(crate) fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Artifact>> {
     let format = ["--message-format", "json-render-diagnostics"];
     let messages = command::read(cargo(workspace).args(arguments).args(format))?;
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
@@ -139,13 +139,13 @@ fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Artifact
 }
 
 /// What cargo prints for each thing it has built.
-#[derive(Deserialize)]
-struct Artifact {
-    executable: Option<PathBuf>,
+#[derive(Debug, Deserialize)]
+pub(crate) struct Artifact {
+    pub(crate) executable: Option<PathBuf>,
     profile: Profile,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Profile {
     test: bool,
 }

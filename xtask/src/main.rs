@@ -14,6 +14,7 @@ mod ci;
 mod cluster;
 mod codegen;
 mod command;
+mod conformance;
 mod demo;
 mod e2e;
 mod image;
@@ -52,6 +53,7 @@ fn run(args: &Xtask) -> Result<()> {
         Task::Tidy(args) => tidy::run(&workspace, args),
         Task::Image(args) => image::run(&workspace, args),
         Task::Cluster(args) => cluster::run(&workspace, args),
+        Task::Conformance(args) => conformance::run(&workspace, args),
         Task::E2e(args) => e2e::run(&workspace, args),
         Task::Demo(args) => demo::run(&workspace, args),
         Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
@@ -79,6 +81,7 @@ enum Task {
     Tidy(tidy::Args),
     Image(image::Args),
     Cluster(cluster::Args),
+    Conformance(conformance::Args),
     E2e(e2e::Args),
     Demo(demo::Args),
     Kubectl(cluster::KubectlArgs),

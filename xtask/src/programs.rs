@@ -1,7 +1,8 @@
-//! The programs of a local Kubernetes: built from their Go modules into the cache, once a version.
+//! Programs that others wrote in Go, those of a local Kubernetes first: built from their modules
+//! into the cache, once a version.
 //!
-//! `xtask/kubernetes/*/go.mod` says which versions; they lie apart because their requirements
-//! disagree.
+//! `xtask/kubernetes/*/go.mod` and `xtask/conformance/*/go.mod` say which versions; they lie apart
+//! because their requirements disagree.
 
 #[cfg(test)]
 mod tests;
@@ -44,7 +45,7 @@ impl Programs {
     }
 }
 
-/// The version a go.mod under `xtask/kubernetes` asks of the module it is about.
+/// The version that a go.mod asks of the module it is about.
 pub(crate) fn required_version(go_mod: &str, module: &str) -> Option<String> {
     go_mod
         .lines()
@@ -55,16 +56,20 @@ pub(crate) fn required_version(go_mod: &str, module: &str) -> Option<String> {
 }
 
 /// A Go module some of whose programs are needed.
-struct Module {
-    name: &'static str,
-    path: &'static str,
+#[derive(Debug)]
+pub(crate) struct Module {
+    /// The folder of `xtask` that its own folder lies in.
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
     /// Packages inside the module; the empty one is the module's own root.
-    programs: &'static [&'static str],
+    pub(crate) programs: &'static [&'static str],
     /// What the programs are called; go names them after the last part of their path.
-    binary: Option<&'static str>,
+    pub(crate) binary: Option<&'static str>,
 }
 
 const KUBERNETES: Module = Module {
+    group: "kubernetes",
     name: "kubernetes",
     path: "k8s.io/kubernetes",
     programs: &[
@@ -79,6 +84,7 @@ const KUBERNETES: Module = Module {
 };
 
 const ETCD: Module = Module {
+    group: "kubernetes",
     name: "etcd",
     path: "go.etcd.io/etcd/server/v3",
     programs: &[""],
@@ -86,14 +92,16 @@ const ETCD: Module = Module {
 };
 
 const COREDNS: Module = Module {
+    group: "kubernetes",
     name: "coredns",
     path: "github.com/coredns/coredns",
     programs: &[""],
     binary: Some("coredns"),
 };
 
-fn build(workspace: &Workspace, module: &Module) -> Result<PathBuf> {
-    let source = workspace.root.join("xtask/kubernetes").join(module.name);
+/// Builds its programs, unless the cache holds them, and says where they lie.
+pub(crate) fn build(workspace: &Workspace, module: &Module) -> Result<PathBuf> {
+    let source = workspace.root.join("xtask").join(module.group).join(module.name);
     let go_mod = fs::read_to_string(source.join("go.mod"))
         .with_context(|| format!("cannot read {}/go.mod", source.display()))?;
     let version = required_version(&go_mod, module.path)
@@ -178,7 +186,7 @@ pub(crate) fn into_cache(
 fn go() -> Result<Command> {
     if !command::succeeds(Command::new("go").arg("version")) {
         bail!(
-            "Kubernetes is built from its Go modules: install Go 1.25 or newer (https://go.dev/dl)"
+            "programs are built from their Go modules: install Go 1.26 or newer (https://go.dev/dl)"
         );
     }
     Ok(Command::new("go"))

@@ -1,4 +1,4 @@
-//! `test`: every test that needs no cluster.
+//! `test`: every test that needs neither a cluster nor programs of others.
 
 use anyhow::{Result, bail};
 
@@ -6,14 +6,16 @@ use crate::check::cargo;
 use crate::tally::{self, Tally};
 use crate::workspace::Workspace;
 
-/// Run every test that needs no cluster.
+/// Run every test that needs neither a cluster nor programs of others.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask test                      the whole workspace except e2e
+  cargo xtask test                      the whole workspace except e2e and
+                                        conformance
   cargo xtask test proxy                one crate
   cargo xtask test model -- withdrawn   only the tests whose names hold this")]
 pub(crate) struct Args {
-    /// Which crates; by default all but e2e, which needs a cluster.
+    /// Which crates; by default all but e2e, which needs a cluster, and conformance, which needs
+    /// programs of others.
     crates: Vec<String>,
     /// Passed on to the tests.
     #[arg(last = true)]
@@ -35,7 +37,7 @@ pub(crate) fn count(
     let mut command = cargo(workspace);
     command.args(["test", "--quiet", "--no-fail-fast"]);
     if crates.is_empty() {
-        command.args(["--workspace", "--exclude", "e2e"]);
+        command.args(["--workspace", "--exclude", "e2e", "--exclude", "conformance"]);
     }
     for name in crates {
         command.args(["--package", name]);

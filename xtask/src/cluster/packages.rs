@@ -10,7 +10,7 @@ use crate::progress::step;
 
 /// Makes sure every program of the distribution is there, and that this process may use them.
 pub(crate) fn ensure() -> Result<()> {
-    let missing = missing();
+    let missing = missing(NEEDED);
     let names = missing.join(" ");
     if !is_root() {
         let also = if names.is_empty() { String::new() } else { format!(", and needs {names}") };
@@ -19,15 +19,31 @@ pub(crate) fn ensure() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    install_or_name(&missing)
+}
+
+/// Makes sure that these packages are there, for something that needs no root once they are.
+pub(crate) fn ensure_these(needed: &[Package]) -> Result<()> {
+    let missing = missing(needed);
+    if missing.is_empty() { Ok(()) } else { install_or_name(&missing) }
+}
+
+fn install_or_name(missing: &[&str]) -> Result<()> {
     if !has_apt() {
+        let names = missing.join(" ");
         bail!("install these Debian packages, or what your distribution calls them: {names}");
     }
-    step(&format!("install {names}"), || {
+    install(missing)
+}
+
+/// Installs packages.
+pub(crate) fn install(names: &[&str]) -> Result<()> {
+    step(&format!("install {}", names.join(" ")), || {
         command::quiet(Command::new("apt-get").args(["update", "--quiet"]))?;
         command::quiet(
             Command::new("apt-get")
                 .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-                .args(missing)
+                .args(names)
                 .env("DEBIAN_FRONTEND", "noninteractive"),
         )
     })
@@ -38,8 +54,8 @@ pub(crate) fn has_apt() -> bool {
     is_root() && command::succeeds(Command::new("apt-get").arg("--version"))
 }
 
-fn missing() -> Vec<&'static str> {
-    let mut missing: Vec<_> = NEEDED
+fn missing(needed: &[Package]) -> Vec<&'static str> {
+    let mut missing: Vec<_> = needed
         .iter()
         .filter(|(_, places)| !places.iter().any(|place| Path::new(place).exists()))
         .map(|(package, _)| *package)
@@ -52,8 +68,10 @@ fn is_root() -> bool {
     command::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Debian packages, and where one of their files is found.
-const NEEDED: &[(&str, &[&str])] = &[
+/// A Debian package, and where one of its files is found.
+pub(crate) type Package = (&'static str, &'static [&'static str]);
+
+const NEEDED: &[Package] = &[
     ("containerd", &["/usr/bin/containerd", "/usr/local/bin/containerd"]),
     ("runc", &["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"]),
     ("containernetworking-plugins", &["/usr/lib/cni/bridge"]),

@@ -50,6 +50,7 @@ const RULES: &[Rule] = &[
     ("cli", &["api", "model", "wire", "runtime", "cluster", "webhook"], &[]),
     ("testkit", &[], KUBERNETES),
     ("lab", &["model", "proxy", "runtime"], KUBERNETES),
+    ("conformance", &["lab", "model", "testkit"], KUBERNETES),
     ("e2e", &["api", "cluster", "runtime", "testkit"], &[]),
     ("xtask", &["api"], &[]),
 ];
