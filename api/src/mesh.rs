@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::span::Span;
 
 pub mod lifetime;
+mod telemetry;
+
+pub use self::telemetry::{OtlpProtocol, Telemetry, Tracing};
 
 /// The mesh of this cluster. There is one, named `default`; `kubectl get mesh` shows it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -229,14 +232,6 @@ pub struct Rotation {
     pub requested_at: Option<Time>,
     /// The time of a rotation that is to go back to the old root.
     pub abort_requested_at: Option<Time>,
-}
-
-/// Metrics, traces and logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Telemetry {
-    /// Whether proxies log every request.
-    pub access_log: bool,
 }
 
 /// How the mesh is.

@@ -17,6 +17,7 @@ pub use self::{
     authority::{Authority, trust},
     resources::{
         endpoints, id, inbound, mesh, meshed, of_revision, plain_service, service, service_id,
+        traced, workload,
     },
     running::{Pair, Proxy},
     setup::Setup,

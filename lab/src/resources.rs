@@ -7,10 +7,12 @@ use model::{
     identity::SpiffeId,
     inbound::{Inbound, InboundPort, MtlsMode},
     key::Key,
-    mesh::{Mesh, OutboundPolicy},
+    mesh::{Mesh, Otlp, OutboundPolicy, Tracing},
     resource::{Destination, Resource},
     revision::Revision,
     service::{Backend, Protocol, Service, ServiceId, Split},
+    weight::Weight,
+    workload::Workload,
 };
 
 use crate::SERVICE;
@@ -32,7 +34,42 @@ pub fn service_id() -> ServiceId {
 pub fn mesh(outbound: OutboundPolicy) -> Resource {
     let cidrs = vec!["10.0.0.0/8".parse().unwrap()];
     let trust_domain = "cluster.local".parse().unwrap();
-    Resource::Mesh(Arc::new(Mesh { trust_domain, cidrs, outbound, access_log: false }))
+    Resource::Mesh(Arc::new(Mesh {
+        trust_domain,
+        cidrs,
+        outbound,
+        access_log: false,
+        tracing: None,
+    }))
+}
+
+/// The same, with a collector at `at` that is sent `sampling` of all traces.
+#[must_use]
+pub fn traced(at: SocketAddr, protocol: Otlp, sampling: Weight) -> Resource {
+    let tracing = Tracing::new(&format!("http://{at}"), protocol, sampling).unwrap();
+    let Resource::Mesh(mesh) = mesh(OutboundPolicy::AllowAny) else { unreachable!() };
+    Resource::Mesh(Arc::new(Mesh { tracing: Some(tracing), ..Mesh::clone(&mesh) }))
+}
+
+/// The pod of the workload `name`.
+#[must_use]
+pub fn workload(name: &str) -> Workload {
+    Workload {
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        pod: format!("{name}-1").into(),
+        namespace: "shop".into(),
+        workload: name.into(),
+        app: name.into(),
+        version: "v1".into(),
+        canonical_name: name.into(),
+        canonical_revision: "v1".into(),
+        revision: None,
+        service_account: name.into(),
+        identity: Some(id(name)),
+        plain_ports: [].into(),
+        node: "".into(),
+        zone: "".into(),
+    }
 }
 
 /// The policy of the workload `name`, whose application listens at `application`.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use model::inbound::MtlsMode;
+use model::{inbound::MtlsMode, key::Key, resource::Resource as Known};
 use proxy::{
     access_log::{AccessLog, Switch},
     discovery::{Discovery, TestFeed},
@@ -17,6 +17,7 @@ use proxy::{
     ports,
     telemetry_rows::Rows,
     tls::Tls,
+    trace::{self, Exporter, Resource},
     worker::{Listener, Plane, Settings, Workers},
 };
 use runtime::clock::Clock;
@@ -24,7 +25,7 @@ use runtime::clock::Clock;
 use crate::{
     HEAD_LIMIT,
     authority::Authority,
-    resources::{meshed, service},
+    resources::{meshed, service, workload},
     setup::Setup,
 };
 
@@ -34,6 +35,7 @@ pub struct Proxy {
     /// What its workers share.
     pub plane: Arc<Plane>,
     feed: Option<TestFeed>,
+    exporter: Option<Exporter>,
     /// Who it is.
     pub identity: Identity,
     workers: Option<Workers>,
@@ -63,19 +65,24 @@ impl Proxy {
             head_limit: HEAD_LIMIT,
             strict_grace: HEAD_LIMIT,
         };
+        let (metrics, resource) = (Metrics::new(), Resource::of(&workload(name)));
+        let (spans, exporter) =
+            trace::queue(clock.clone(), discovery.clone(), resource, metrics.shard());
         let plane = Arc::new(Plane {
             discovery,
             tls: Arc::new(Tls::new(identity.clone(), clock.clone())),
             drain: Drain::new(),
-            metrics: Metrics::new(),
+            metrics,
             rows: Rows::new(clock.clone()),
             access_log: AccessLog::new(clock.clone(), io::sink(), Switch::Off).unwrap(),
+            spans,
             local: Arc::new(Peer { workload: name.into(), ..Peer::unknown() }),
             clock,
             settings,
         });
         let workers = Some(Workers::start(&plane).unwrap());
-        Self { plane, feed: Some(feed), identity, workers }
+        let (feed, exporter) = (Some(feed), Some(exporter));
+        Self { plane, feed, exporter, identity, workers }
     }
 
     /// The hand that changes what the control plane says.
@@ -87,6 +94,12 @@ impl Proxy {
     /// The same, to keep; nobody else has it then.
     pub fn take_feed(&mut self) -> TestFeed {
         self.feed.take().unwrap()
+    }
+
+    /// What sends the spans of its requests, to be run by whoever wants them; nobody else has it
+    /// then.
+    pub fn take_exporter(&mut self) -> Exporter {
+        self.exporter.take().unwrap()
     }
 
     /// Where its application's connections are led.
@@ -144,12 +157,20 @@ impl Pair {
     /// Starts both, with a root of their own.
     #[must_use]
     pub fn start(application: SocketAddr) -> Self {
+        Self::start_with(application, &[])
+    }
+
+    /// The same, where discovery answers this, too, on both sides.
+    #[must_use]
+    pub fn start_with(application: SocketAddr, resources: &[(Key, Known)]) -> Self {
         let authority = Authority::fresh();
-        let server = Setup::new("catalogue").identity(authority.identity("catalogue"));
-        let server = Proxy::start(server.serving(application, MtlsMode::Strict));
+        let both = |name| {
+            let setup = Setup::new(name).identity(authority.identity(name));
+            setup.with(resources.iter().cloned())
+        };
+        let server = Proxy::start(both("catalogue").serving(application, MtlsMode::Strict));
         let endpoints = vec![meshed(server.inbound(), "catalogue")];
-        let client = Setup::new("frontend").identity(authority.identity("frontend"));
-        let client = Proxy::start(client.with(service(endpoints)));
+        let client = Proxy::start(both("frontend").with(service(endpoints)));
         Self { client, server }
     }
 }

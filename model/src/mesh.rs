@@ -1,9 +1,12 @@
 //! What holds for the whole mesh.
 
+mod tracing;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+pub use self::tracing::{InvalidCollector, Otlp, TRACES_PATH, Tracing};
 use crate::identity::TrustDomain;
 
 /// Mesh-wide defaults.
@@ -18,6 +21,8 @@ pub struct Mesh {
     pub outbound: OutboundPolicy,
     /// Whether requests are logged.
     pub access_log: bool,
+    /// Where spans of requests go; nothing if there are to be none.
+    pub tracing: Option<Tracing>,
 }
 
 /// What happens to traffic to a destination that the mesh does not know.

@@ -39,6 +39,26 @@ impl Weight {
         Ok(Self(percent as u16 * 100))
     }
 
+    /// A share from 0 to 1, to the nearest basis point, but never nothing for more than nothing.
+    ///
+    /// # Errors
+    /// If it is less than nothing, more than everything, or no number.
+    pub fn from_ratio(ratio: f64) -> Result<Self, InvalidRatio> {
+        if !(0.0..=1.0).contains(&ratio) {
+            return Err(InvalidRatio { ratio: ratio.to_string() });
+        }
+        if ratio == 0.0 {
+            return Ok(Self::NONE);
+        }
+        let nearest = (ratio * f64::from(Self::ALL.0)).round().max(1.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number from 1 to 10,000"
+        )]
+        Ok(Self(nearest as u16))
+    }
+
     /// The share that `part` is of `whole`, rounded down so that no part gets more than is fair;
     /// everything when the part is the whole or more, nothing when there is no whole.
     #[must_use]
@@ -74,6 +94,13 @@ impl Weight {
 #[error("a weight of {points} basis points is more than all traffic")]
 pub struct InvalidWeight {
     points: u32,
+}
+
+/// A ratio that is not from 0 to 1.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{ratio} is not a ratio from 0 to 1")]
+pub struct InvalidRatio {
+    ratio: String,
 }
 
 impl TryFrom<u16> for Weight {

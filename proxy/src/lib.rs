@@ -17,7 +17,7 @@
 //! | [`http`], [`tcp`], [`tls`] | requests, bytes, and who is on the other side |
 //! | [`pool`] | endpoints and the connections that are kept to them |
 //! | [`balance`] | which endpoint gets the next request, and exact shares of traffic |
-//! | [`metrics`], [`telemetry_rows`], [`access_log`] | what is counted and logged |
+//! | [`metrics`], [`telemetry_rows`], [`access_log`], [`trace`] | what is counted, logged and traced |
 //! | [`redirect`], [`ports`] | how the pod's traffic comes here, and where to |
 
 pub mod accept;
@@ -45,4 +45,5 @@ pub mod sidecar;
 pub mod tcp;
 pub mod telemetry_rows;
 pub mod tls;
+pub mod trace;
 pub mod worker;

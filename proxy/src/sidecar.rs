@@ -106,13 +106,14 @@ fn start(
         clock: clock.clone(),
         rows,
     };
-    let workers = traffic::start(handles, &pod, &metrics).map_err(Error::Traffic)?;
+    let (workers, exporter) = traffic::start(handles, &pod, &metrics).map_err(Error::Traffic)?;
     let authority = Control { control: settings.control, roots, token: settings.token_file };
     let authority = Arc::new(authority);
     let renewal = Renewal::new(settings.id, identity.clone(), discovery.clone(), authority, clock)
         .shown(&readiness, &metrics);
     tasks.spawn_critical("discovery", client.run(tasks.token()));
     tasks.spawn_critical("identity", renewal.run(tasks.token()));
+    tasks.spawn("spans", exporter.run(tasks.token()));
     let (ended, stopping) = (workers.ended(), tasks.token());
     tasks.spawn_critical("workers", async move {
         tokio::select! {

@@ -1,6 +1,7 @@
 //! The data plane's workers: threads with a single-threaded runtime each, which own their
 //! connections, pools and views, and share nothing that a request would touch.
 
+mod heed;
 mod launch;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     outbound::directory::Directory,
     telemetry_rows::Rows,
     tls::Tls,
+    trace::{Outbox, Tracer},
 };
 
 /// What all workers share.
@@ -51,6 +53,8 @@ pub struct Plane {
     pub rows: Rows,
     /// Where requests are logged.
     pub access_log: AccessLog,
+    /// Where spans of requests are left.
+    pub spans: Outbox,
     /// How this pod is named in labels.
     pub local: Arc<Peer>,
     /// What the data plane was told when it was started.
@@ -114,6 +118,7 @@ pub struct Worker {
     /// keep it from some of what they send.
     pub plain_peers: Habits<(IpAddr, u16)>,
     mesh: RefCell<(Option<u64>, Option<Arc<Mesh>>)>,
+    tracer: RefCell<Option<Rc<Tracer>>>,
     asking: RefCell<BTreeSet<Key>>,
     forgot_at: Cell<Instant>,
 }
@@ -129,7 +134,7 @@ impl Worker {
         let (asking, forgot_at) = (RefCell::default(), Cell::new(Instant::now()));
         let dice = Dice::new(seed);
         let (server_first, plain_peers) = (Habits::new(HABITS), Habits::new(HABITS));
-        Rc::new(Self {
+        let worker = Rc::new(Self {
             plane,
             shard,
             gauge,
@@ -138,9 +143,12 @@ impl Worker {
             server_first,
             plain_peers,
             mesh,
+            tracer: RefCell::default(),
             asking,
             forgot_at,
-        })
+        });
+        worker.heed_mesh();
+        worker
     }
 
     /// What holds for the whole mesh, as last heard; nothing before the control plane was first

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::AddrParseError};
 
-use model::{identity, revision::InvalidRevision, weight::InvalidWeight};
+use model::{identity, mesh::InvalidCollector, revision::InvalidRevision, weight::InvalidWeight};
 
 /// A field that does not hold what the protocol says it holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,6 +75,9 @@ pub enum Problem {
     /// No revision.
     #[error(transparent)]
     Revision(#[from] InvalidRevision),
+    /// Nowhere that spans can be sent to.
+    #[error(transparent)]
+    Collector(#[from] InvalidCollector),
     /// No share of traffic.
     #[error(transparent)]
     Weight(#[from] InvalidWeight),

@@ -17,6 +17,7 @@ pub fn mesh(world: &World) -> Option<Mesh> {
         cidrs: if declared.is_empty() { found(world) } else { IpNet::aggregate(declared) },
         outbound: installation.outbound,
         access_log: installation.access_log,
+        tracing: installation.tracing.clone(),
     })
 }
 

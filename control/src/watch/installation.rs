@@ -1,9 +1,14 @@
 //! What is kept of a MeshInstallation.
 
-use api::mesh::{self, MeshInstallation};
+use api::mesh::{self, MeshInstallation, OtlpProtocol};
 use ipnet::IpNet;
 use kube::core::DeserializeGuard;
-use model::{identity::TrustDomain, inbound::MtlsMode, mesh::OutboundPolicy};
+use model::{
+    identity::TrustDomain,
+    inbound::MtlsMode,
+    mesh::{Otlp, OutboundPolicy, Tracing},
+    weight::Weight,
+};
 
 /// What the mesh is declared to be, as far as proxies are told.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,6 +23,8 @@ pub struct Installation {
     pub cidrs: Vec<IpNet>,
     /// Whether requests are logged.
     pub access_log: bool,
+    /// Where spans of requests go.
+    pub tracing: Option<Tracing>,
 }
 
 impl Installation {
@@ -38,6 +45,17 @@ impl Installation {
             },
             cidrs: spec.network.cidrs.iter().filter_map(|text| text.parse().ok()).collect(),
             access_log: spec.telemetry.access_log,
+            // What cannot be done is told by the operator, and harms nothing else.
+            tracing: spec.telemetry.tracing.as_ref().and_then(tracing),
         })
     }
+}
+
+fn tracing(said: &mesh::Tracing) -> Option<Tracing> {
+    let protocol = match said.protocol {
+        OtlpProtocol::Grpc => Otlp::Grpc,
+        OtlpProtocol::Http => Otlp::Http,
+    };
+    let sampling = Weight::from_ratio(said.sampling_ratio).ok()?;
+    Tracing::new(&said.endpoint, protocol, sampling).ok()
 }

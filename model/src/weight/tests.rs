@@ -20,3 +20,12 @@ fn it_reads_as_a_percentage_of_the_shortest_exact_form() {
     let show = |points| Weight::from_basis_points(points).unwrap().to_string();
     assert_eq!([show(0), show(500), show(1_250), show(3_333)], ["0%", "5%", "12.5%", "33.33%"]);
 }
+
+#[test]
+fn a_ratio_is_rounded_but_something_never_becomes_nothing() {
+    let points = |ratio| Weight::from_ratio(ratio).unwrap().basis_points();
+    assert_eq!([points(0.0), points(1e-9), points(0.01), points(1.0)], [0, 1, 100, 10_000]);
+    for wrong in [-0.01, 1.01, f64::NAN, f64::INFINITY] {
+        assert!(Weight::from_ratio(wrong).is_err(), "{wrong}");
+    }
+}

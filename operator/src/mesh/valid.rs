@@ -3,12 +3,16 @@
 use std::{net::IpAddr, time::Duration};
 
 use api::{
-    mesh::{MeshInstallation, MeshInstallationSpec, lifetime},
+    mesh::{MeshInstallation, MeshInstallationSpec, OtlpProtocol, lifetime},
     span::Span,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
-use model::identity::TrustDomain;
+use model::{
+    identity::TrustDomain,
+    mesh::{InvalidCollector, Otlp, Tracing},
+    weight::{InvalidRatio, Weight},
+};
 
 /// A mesh that can be built.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +59,10 @@ pub(crate) enum Invalid {
     Cidr(String),
     #[error("{rule}; it is {found}")]
     Lifetime { rule: &'static str, found: String },
+    #[error("spec.telemetry.tracing.endpoint: {0}")]
+    Collector(#[from] InvalidCollector),
+    #[error("spec.telemetry.tracing.samplingRatio: {0}")]
+    SamplingRatio(#[from] InvalidRatio),
     #[error("the object has no uid, so nothing can be owned by it")]
     Anonymous,
 }
@@ -68,6 +76,7 @@ impl Invalid {
             Self::TrustDomain(_) => "InvalidTrustDomain",
             Self::Cidr(_) => "InvalidCidr",
             Self::Lifetime { .. } => "InvalidLifetime",
+            Self::Collector(_) | Self::SamplingRatio(_) => "InvalidTracing",
             Self::Anonymous => "Anonymous",
         }
     }
@@ -86,6 +95,7 @@ pub(crate) fn validate(mesh: &MeshInstallation, operator: &Operator) -> Result<V
     if let Some(cidr) = spec.network.cidrs.iter().find(|cidr| !is_cidr(cidr)) {
         return Err(Invalid::Cidr(cidr.clone()));
     }
+    check_tracing(spec)?;
     let (trust_domain, _) = root(spec)?;
     let owner = mesh.owner_ref(&()).ok_or(Invalid::Anonymous)?;
     Ok(Valid {
@@ -114,6 +124,17 @@ fn check_lifetimes(spec: &MeshInstallationSpec) -> Result<(), Invalid> {
     if root.0 < leaf.0 * lifetime::LEAVES_OF_A_ROOT {
         return refused(lifetime::ROOT_BELOW_LEAVES, root);
     }
+    Ok(())
+}
+
+fn check_tracing(spec: &MeshInstallationSpec) -> Result<(), Invalid> {
+    let Some(tracing) = &spec.telemetry.tracing else { return Ok(()) };
+    let protocol = match tracing.protocol {
+        OtlpProtocol::Grpc => Otlp::Grpc,
+        OtlpProtocol::Http => Otlp::Http,
+    };
+    let sampling = Weight::from_ratio(tracing.sampling_ratio)?;
+    Tracing::new(&tracing.endpoint, protocol, sampling)?;
     Ok(())
 }
 

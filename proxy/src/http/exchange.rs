@@ -21,6 +21,7 @@ use crate::{
         labels::{Flags, Reporter, RequestProtocol},
     },
     telemetry_rows::Row,
+    trace::Span,
 };
 
 /// A request under way.
@@ -37,6 +38,7 @@ pub struct Exchange {
     response_bytes: Cell<u64>,
     row: Option<Arc<Row>>,
     entry: Option<Box<(AccessLog, Entry)>>,
+    span: Option<Box<Span>>,
     /// What counts or waits for requests under way.
     held: Option<Held>,
 }
@@ -80,6 +82,7 @@ impl Exchange {
             response_bytes: Cell::new(0),
             row: None,
             entry: None,
+            span: None,
             held: Some(held),
         }
     }
@@ -101,6 +104,11 @@ impl Exchange {
         self.entry = Some(Box::new((log.clone(), entry)));
     }
 
+    /// Is a part of a trace that is recorded.
+    pub fn trace(&mut self, span: Box<Span>) {
+        self.span = Some(span);
+    }
+
     /// The endpoint that is to answer it, and the row of its revision if a rollout is on.
     pub fn directed(
         &mut self,
@@ -112,6 +120,9 @@ impl Exchange {
         self.row = row;
         if let Some(entry) = &mut self.entry {
             entry.1.upstream = address;
+        }
+        if let Some(span) = &mut self.span {
+            span.peer = address;
         }
     }
 
@@ -210,6 +221,12 @@ impl Drop for Exchange {
         let (protocol, code) = (*protocol, code.get());
         let end = End { protocol, code, grpc_status: grpc_status.get(), flags: flags.get() };
         self.recorder.record(end, took, request_bytes, response_bytes);
+        if let Some(span) = self.span.take() {
+            let service = &self.recorder.path().service.host;
+            if !span.finish(&end, took, [request_bytes, response_bytes], service) {
+                self.recorder.count(Event::SpanDropped);
+            }
+        }
         if let Some(entry) = self.entry.take() {
             let (log, entry) = *entry;
             let inbound = self.recorder.path().reporter == Reporter::Destination;

@@ -20,6 +20,7 @@ use crate::{
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
+    trace::Kind,
 };
 
 /// Answers one request.
@@ -35,11 +36,16 @@ pub(super) async fn handle(
     let wish = Wish::of(&mut request);
     let carried = request.version();
     let (parts, body) = request.into_parts();
-    let head = head(&visitor, parts);
+    let mut head = head(&visitor, parts);
+    let span = visitor.worker.begin_span(&mut head, Kind::Server);
     let source = Source::new(body);
     let held = Held { in_flight: visitor.worker.gauge.enter(), in_request };
     let recorder = visitor.recorder();
     let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
+    if let Some(mut span) = span {
+        span.peer = Some(visitor.arrived.client);
+        exchange.trace(span);
+    }
     if let Some(log) = visitor.worker.access_log() {
         let (client, original) = (Some(visitor.arrived.client), Some(visitor.arrived.original));
         let (upstream, service) = (original, visitor.service.clone());

@@ -37,6 +37,8 @@ pub enum Event {
     FirstWordAwaited,
     /// A line of the access log was dropped because writing could not keep up.
     LogLineDropped,
+    /// A span was dropped because the collector could not keep up, or would not have it.
+    SpanDropped,
 }
 
 /// How often each happened, as one worker counts it.
@@ -61,6 +63,7 @@ impl Event {
             Self::InboundFull => "inbound_full",
             Self::FirstWordAwaited => "first_word_awaited",
             Self::LogLineDropped => "log_line_dropped",
+            Self::SpanDropped => "span_dropped",
         }
     }
 }
@@ -78,7 +81,7 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 13] = [
+pub(super) const ALL: [Event; 14] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
@@ -92,4 +95,5 @@ pub(super) const ALL: [Event; 13] = [
     Event::InboundFull,
     Event::FirstWordAwaited,
     Event::LogLineDropped,
+    Event::SpanDropped,
 ];

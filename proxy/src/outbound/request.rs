@@ -29,6 +29,7 @@ use crate::{
     },
     metrics::Event,
     pool::Endpoint,
+    trace::Kind,
     worker::Worker,
 };
 
@@ -42,11 +43,15 @@ pub(super) async fn handle(
     let (parts, body) = request.into_parts();
     let mut head = Head::from_parts(parts);
     head.strip_claims();
+    let span = caller.worker.begin_span(&mut head, Kind::Client);
     let source = Source::new(body);
     let held = Held { in_flight: caller.worker.gauge.enter(), in_request };
     let view = caller.view();
     let recorder = Rc::clone(&view.recorder);
     let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
+    if let Some(span) = span {
+        exchange.trace(span);
+    }
     let routed = view.route(&head.method, &head.uri, &head.headers);
     if let Some(log) = caller.worker.access_log() {
         let (client, original) = (caller.client, Some(caller.original));

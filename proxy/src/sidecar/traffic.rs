@@ -22,6 +22,7 @@ use crate::{
     settings::{Addresses, Settings as Said},
     telemetry_rows::Rows,
     tls::Tls,
+    trace::{self, Exporter, Resource},
     worker::{Error, Listener, Plane, Settings, Workers},
 };
 
@@ -57,12 +58,12 @@ impl Pod {
     }
 }
 
-/// Starts the data plane.
+/// Starts the data plane; what it leaves of traces is for somebody else to send.
 pub(super) fn start(
     handles: Handles,
     pod: &Pod,
     metrics: &telemetry::Metrics,
-) -> Result<Workers, Error> {
+) -> Result<(Workers, Exporter), Error> {
     let Handles { discovery, identity, drain, clock, rows } = handles;
     let counts = Metrics::new();
     counts.register(metrics);
@@ -74,7 +75,10 @@ pub(super) fn start(
     let access_log = AccessLog::new(clock.clone(), io::stdout(), switch).map_err(Error::Spawn)?;
     // The pod knows itself; there is no certificate of its own to compare with.
     let own = Workload { identity: Some(pod.id.clone()), ..Workload::clone(&pod.workload) };
-    Workers::start(&Arc::new(Plane {
+    let resource = Resource::of(&own);
+    let (spans, exporter) =
+        trace::queue(clock.clone(), discovery.clone(), resource, counts.shard());
+    let workers = Workers::start(&Arc::new(Plane {
         discovery,
         tls: Arc::new(Tls::new(identity, clock.clone())),
         drain,
@@ -82,9 +86,11 @@ pub(super) fn start(
         metrics: counts,
         rows,
         access_log,
+        spans,
         local: Arc::new(Peer::from_workload(&own, Some(&pod.id))),
         settings: settings(pod),
-    }))
+    }))?;
+    Ok((workers, exporter))
 }
 
 fn settings(pod: &Pod) -> Settings {

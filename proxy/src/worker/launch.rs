@@ -135,6 +135,7 @@ impl Part {
         let worker = Worker::new(plane, random());
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Worker::keep_tidy(Rc::downgrade(&worker)));
+        tasks.spawn_local(Worker::follow_mesh(Rc::downgrade(&worker)));
         let (outbound, inbound) = listeners.unwrap_or_default();
         let sides = [(Side::Outbound, outbound), (Side::Inbound, inbound)];
         for (side, listeners) in sides {

@@ -115,6 +115,7 @@ fn loopback() -> Resource {
         cidrs: vec!["127.0.0.0/8".parse().unwrap()],
         outbound: OutboundPolicy::AllowAny,
         access_log: false,
+        tracing: None,
     }))
 }
 

@@ -27,3 +27,5 @@ mod redirected;
 mod split;
 #[cfg(test)]
 mod talk;
+#[cfg(test)]
+mod tracing;

@@ -3,16 +3,17 @@
 use ipnet::IpNet;
 use model::{
     identity::TrustDomain,
-    mesh::{Mesh, OutboundPolicy},
+    mesh::{Mesh, Otlp, OutboundPolicy, Tracing},
 };
 
+use super::service::decode_weight;
 use crate::{
     invalid::{At, Invalid, Problem, each},
     limit, proto,
 };
 
 impl From<&Mesh> for proto::Mesh {
-    fn from(Mesh { trust_domain, cidrs, outbound, access_log }: &Mesh) -> Self {
+    fn from(Mesh { trust_domain, cidrs, outbound, access_log, tracing }: &Mesh) -> Self {
         Self {
             trust_domain: trust_domain.to_string(),
             cidrs: cidrs.iter().map(ToString::to_string).collect(),
@@ -21,6 +22,7 @@ impl From<&Mesh> for proto::Mesh {
                 OutboundPolicy::RegistryOnly => true,
             },
             access_log: *access_log,
+            tracing: tracing.as_ref().map(encode_tracing),
         }
     }
 }
@@ -29,7 +31,7 @@ impl TryFrom<proto::Mesh> for Mesh {
     type Error = Invalid;
 
     fn try_from(mesh: proto::Mesh) -> Result<Self, Invalid> {
-        let proto::Mesh { trust_domain, cidrs, registry_only, access_log } = mesh;
+        let proto::Mesh { trust_domain, cidrs, registry_only, access_log, tracing } = mesh;
         let trust_domain =
             trust_domain.parse::<TrustDomain>().map_err(Problem::from).at("trust_domain")?;
         let outbound =
@@ -39,8 +41,33 @@ impl TryFrom<proto::Mesh> for Mesh {
             cidrs: each(cidrs, decode_cidr).at("cidrs")?,
             outbound,
             access_log,
+            tracing: tracing.as_ref().map(decode_tracing).transpose().at("tracing")?,
         })
     }
+}
+
+fn encode_tracing(tracing: &Tracing) -> proto::Tracing {
+    let protocol = match tracing.protocol() {
+        Otlp::Grpc => proto::tracing::Protocol::Grpc,
+        Otlp::Http => proto::tracing::Protocol::Http,
+    };
+    proto::Tracing {
+        endpoint: tracing.endpoint().to_owned(),
+        protocol: protocol.into(),
+        sampling: tracing.sampling.basis_points().into(),
+    }
+}
+
+fn decode_tracing(tracing: &proto::Tracing) -> Result<Tracing, Invalid> {
+    let proto::Tracing { endpoint, protocol, sampling } = tracing;
+    let protocol = match proto::tracing::Protocol::try_from(*protocol) {
+        Ok(proto::tracing::Protocol::Grpc) => Otlp::Grpc,
+        Ok(proto::tracing::Protocol::Http) => Otlp::Http,
+        Err(_unknown) => return Err(Problem::UnknownNumber(*protocol)).at("protocol"),
+    };
+    let sampling = decode_weight(*sampling).at("sampling")?;
+    let endpoint = limit::cut(endpoint, limit::MATCH);
+    Tracing::new(endpoint, protocol, sampling).map_err(Problem::from).at("endpoint")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "an item of a list that is taken apart")]

@@ -150,6 +150,7 @@ fn fields_of_a_newer_version_are_ignored() {
         cidrs: Vec::new(),
         outbound: model::mesh::OutboundPolicy::AllowAny,
         access_log: true,
+        tracing: None,
     })))
     .encode_to_vec();
     // Field 1000, a varint.

@@ -453,6 +453,49 @@ pub struct Mesh {
     pub registry_only: bool,
     #[prost(bool, tag = "4")]
     pub access_log: bool,
+    /// Absent: no spans. A proxy that does not know of tracing makes none, which harms nobody: no capability.
+    #[prost(message, optional, tag = "5")]
+    pub tracing: ::core::option::Option<Tracing>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tracing {
+    /// `<http://<host>:<port>`>
+    #[prost(string, tag = "1")]
+    pub endpoint: ::prost::alloc::string::String,
+    #[prost(enumeration = "tracing::Protocol", tag = "2")]
+    pub protocol: i32,
+    /// basis points
+    #[prost(uint32, tag = "3")]
+    pub sampling: u32,
+}
+/// Nested message and enum types in `Tracing`.
+pub mod tracing {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Protocol {
+        Grpc = 0,
+        Http = 1,
+    }
+    impl Protocol {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Grpc => "GRPC",
+                Self::Http => "HTTP",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "GRPC" => Some(Self::Grpc),
+                "HTTP" => Some(Self::Http),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignRequest {

@@ -13,7 +13,7 @@ use model::{
     identity::SpiffeId,
     inbound::{Inbound, InboundPort, InboundService, MtlsMode},
     key::{Key, Version},
-    mesh::{Mesh, OutboundPolicy},
+    mesh::{Mesh, Otlp, OutboundPolicy, Tracing},
     resource::{Destination, Resource},
     revision::Revision,
     route::{HeaderMatch, PathMatch, QueryMatch, RequestMatch, Route, WeightedBackend},
@@ -217,14 +217,27 @@ pub(crate) fn trust() -> impl Strategy<Value = Trust> {
 fn mesh() -> impl Strategy<Value = Mesh> {
     let cidr = prop_oneof![Just("10.0.0.0/8"), Just("fd00::/64"), Just("192.168.7.1/32")];
     let outbound = prop_oneof![Just(OutboundPolicy::AllowAny), Just(OutboundPolicy::RegistryOnly)];
-    (vec(cidr.prop_map(|text| text.parse().unwrap()), 0..3), outbound, any::<bool>()).prop_map(
-        |(cidrs, outbound, access_log)| Mesh {
+    let cidrs = vec(cidr.prop_map(|text| text.parse().unwrap()), 0..3);
+    (cidrs, outbound, any::<bool>(), option::of(tracing())).prop_map(
+        |(cidrs, outbound, access_log, tracing)| Mesh {
             trust_domain: "cluster.local".parse().unwrap(),
             cidrs,
             outbound,
             access_log,
+            tracing,
         },
     )
+}
+
+fn tracing() -> impl Strategy<Value = Tracing> {
+    let said = prop_oneof![
+        Just(("http://otel:4317", Otlp::Grpc)),
+        Just(("http://[fd00::1]:4318", Otlp::Http)),
+        Just(("http://otel:4318/tenant/a", Otlp::Http)),
+    ];
+    (said, 0..=10_000_u16).prop_map(|((endpoint, protocol), points)| {
+        Tracing::new(endpoint, protocol, Weight::from_basis_points(points).unwrap()).unwrap()
+    })
 }
 
 fn held_decision() -> impl Strategy<Value = HeldDecision> {

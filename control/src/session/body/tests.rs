@@ -13,6 +13,7 @@ fn mesh(access_log: bool) -> Resource {
         cidrs: Vec::new(),
         outbound: OutboundPolicy::AllowAny,
         access_log,
+        tracing: None,
     }))
 }
 

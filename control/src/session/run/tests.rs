@@ -34,6 +34,7 @@ fn mesh(domain: &str) -> Resource {
         cidrs: Vec::new(),
         outbound: OutboundPolicy::AllowAny,
         access_log: false,
+        tracing: None,
     }))
 }
 

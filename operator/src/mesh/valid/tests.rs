@@ -40,6 +40,25 @@ fn addresses_must_be_ranges() {
 }
 
 #[test]
+fn spans_must_have_somewhere_to_go() {
+    let tracing = |endpoint: &str, protocol, sampling_ratio| {
+        let endpoint = endpoint.to_owned();
+        Some(api::mesh::Tracing { endpoint, protocol, sampling_ratio })
+    };
+    let (grpc, http) = (OtlpProtocol::Grpc, OtlpProtocol::Http);
+    check(|spec| spec.telemetry.tracing = tracing("http://otel:4317", grpc, 1.0), None);
+    for wrong in ["otel:4317", "https://otel:4317", "http://otel", "http://otel:4317/v1/traces"] {
+        check(|spec| spec.telemetry.tracing = tracing(wrong, grpc, 0.1), Some("InvalidTracing"));
+    }
+    for wrong in [-0.1, 1.1, f64::NAN] {
+        let change = |spec: &mut MeshInstallationSpec| {
+            spec.telemetry.tracing = tracing("http://otel:4318", http, wrong);
+        };
+        check(change, Some("InvalidTracing"));
+    }
+}
+
+#[test]
 fn a_root_must_outlive_its_leaves() {
     check(|spec| spec.ca.leaf_lifetime = Span::seconds(60), Some("InvalidLifetime"));
     check(|spec| spec.ca.leaf_lifetime = Span::days(60), Some("InvalidLifetime"));

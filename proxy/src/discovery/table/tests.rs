@@ -444,6 +444,7 @@ fn mesh_defaults_need_no_number() {
         cidrs: Vec::new(),
         outbound: model::mesh::OutboundPolicy::AllowAny,
         access_log: false,
+        tracing: None,
     }));
     table.pushed(push(Key::Mesh, 1, mesh.clone()));
     let (publish, _) = settle(&mut table);
