@@ -9,6 +9,7 @@
     reason = "a command-line tool talks to its user"
 )]
 
+mod bench;
 mod check;
 mod ci;
 mod cluster;
@@ -55,6 +56,7 @@ fn run(args: &Xtask) -> Result<()> {
         Task::Cluster(args) => cluster::run(&workspace, args),
         Task::Conformance(args) => conformance::run(&workspace, args),
         Task::E2e(args) => e2e::run(&workspace, args),
+        Task::Bench(args) => bench::run(&workspace, args),
         Task::Demo(args) => demo::run(&workspace, args),
         Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
     }
@@ -83,6 +85,7 @@ enum Task {
     Cluster(cluster::Args),
     Conformance(conformance::Args),
     E2e(e2e::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
     Kubectl(cluster::KubectlArgs),
 }

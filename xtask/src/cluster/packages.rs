@@ -36,8 +36,7 @@ fn install_or_name(missing: &[&str]) -> Result<()> {
     install(missing)
 }
 
-/// Installs packages.
-pub(crate) fn install(names: &[&str]) -> Result<()> {
+fn install(names: &[&str]) -> Result<()> {
     step(&format!("install {}", names.join(" ")), || {
         command::quiet(Command::new("apt-get").args(["update", "--quiet"]))?;
         command::quiet(

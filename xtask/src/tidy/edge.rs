@@ -51,6 +51,7 @@ const RULES: &[Rule] = &[
     ("testkit", &[], KUBERNETES),
     ("lab", &["model", "proxy", "runtime"], KUBERNETES),
     ("conformance", &["lab", "model", "testkit"], KUBERNETES),
+    ("bench", &["lab", "model", "proxy", "runtime"], KUBERNETES),
     ("e2e", &["api", "cluster", "runtime", "testkit"], &[]),
     ("xtask", &["api"], &[]),
 ];
