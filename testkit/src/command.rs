@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::{client, load, server, shop, tcp};
+use crate::{client, collect, load, server, shop, tcp};
 
 /// Applications, clients and load for Serin's tests and demo
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub enum Command {
     Shop(shop::ShopArgs),
     /// An open-loop load generator that counts what a real client would see
     Load(load::LoadArgs),
+    /// Keeps what load generators report at their end
+    Collect(collect::CollectArgs),
     /// A TCP server that sends back what it gets
     TcpEcho(tcp::EchoArgs),
     /// A TCP server that greets its clients and then sends back what it gets
@@ -59,6 +61,7 @@ impl Command {
             Self::Server(args) => server::run(args, stop).await?,
             Self::Shop(args) => shop::run(args, stop).await?,
             Self::Load(args) => load::run(args, stop).await?,
+            Self::Collect(args) => collect::run(args, stop).await?,
             Self::TcpEcho(args) => tcp::echo(args, stop).await?,
             Self::TcpServerFirst(args) => tcp::server_first(args, stop).await?,
             Self::GrpcClient(args) => client::grpc::run(args, stop).await?,

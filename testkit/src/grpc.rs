@@ -3,6 +3,7 @@
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body as TonicBody;
 use tower_service::Service as _;
 
@@ -28,10 +29,11 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// A payment service with this identity and these faults.
+    /// A payment service with this identity and these faults. Its heartbeats end with their
+    /// callers, or once it is `leaving`.
     #[must_use]
-    pub fn new(identity: Identity, faults: Faults) -> Self {
-        Self { payment: PaymentServer::new(payment::Service::new(identity, faults)) }
+    pub fn new(identity: Identity, faults: Faults, leaving: CancellationToken) -> Self {
+        Self { payment: PaymentServer::new(payment::Service::new(identity, faults, leaving)) }
     }
 
     /// Whether a request is for [`Grpc::answer`].

@@ -3,7 +3,8 @@
 //! One binary with a subcommand for each, so that one small image serves every pod:
 //! - `server`, `grpc-server`: an application that describes what reached it, with faults on demand;
 //! - `shop`: the four services of the demo, calling one another over HTTP and gRPC;
-//! - `load`: an open-loop generator that counts what a real client would see;
+//! - `load`: an open-loop generator that counts what a real client would see, and `collect`, which
+//!   keeps those counts when the generator's pod is gone;
 //! - `tcp-*`, `*-client`, `upload`, `job`, `sleep`, `dns`: everything else a mesh must carry.
 //!
 //! What these print and answer is JSON. Its types live beside the code that writes them
@@ -13,6 +14,7 @@
 mod caller;
 pub mod client;
 pub mod clock;
+pub mod collect;
 pub mod command;
 pub mod fault;
 pub mod flags;

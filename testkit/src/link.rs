@@ -26,9 +26,10 @@ pub(crate) struct Target {
 pub(crate) struct NoTarget(Uri);
 
 impl Target {
-    /// The target of an `http://` or `ws://` URL.
+    /// The target of an `http://`, `ws://` or `tcp://` URL.
     pub(crate) fn of(url: &Uri) -> Result<Self, NoTarget> {
-        let authority = url.authority().filter(|_| matches!(url.scheme_str(), Some("http" | "ws")));
+        let authority =
+            url.authority().filter(|_| matches!(url.scheme_str(), Some("http" | "ws" | "tcp")));
         let authority = authority.ok_or_else(|| NoTarget(url.clone()))?;
         Ok(Self {
             host: authority.host().trim_matches(['[', ']']).to_owned(),

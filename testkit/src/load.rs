@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::{flags, identity::VERSION_HEADER, output, serve, tasks::Tasks};
+use crate::{collect::Report, flags, identity::VERSION_HEADER, output, serve, tasks::Tasks};
 
 mod exchange;
 mod histogram;
@@ -21,15 +21,18 @@ mod pace;
 mod page;
 mod plan;
 mod stats;
+mod talk;
 mod tally;
 
 pub use stats::{Failure, Latency, Second, Stats, VersionCount};
+pub use talk::{Manner, TalkArgs};
 
 /// Flags of `testkit load`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   testkit load --url http://web:8080/ --rate 200 --duration 30s
-  testkit load --url http://payment:8080 --grpc --rate 50 --serve :9000")]
+  testkit load --url http://payment:8080 --grpc --rate 50 --serve :9000
+  testkit load --url ws://web:8080/ws --talk websocket --rate 1 --messages 60 --every 500ms")]
 pub struct LoadArgs {
     /// What to request; with --grpc only the address counts
     #[arg(long, env = "TESTKIT_URL")]
@@ -55,6 +58,9 @@ pub struct LoadArgs {
     /// How requests are carried
     #[command(flatten)]
     pub carry: CarryArgs,
+    /// Conversations instead of requests
+    #[command(flatten)]
+    pub talk: TalkArgs,
     /// The method of the requests
     #[arg(long, default_value = "GET")]
     pub method: Method,
@@ -70,6 +76,12 @@ pub struct LoadArgs {
     /// Show the counts at GET /stats, and forget them at POST /reset, on :PORT or IP:PORT
     #[arg(long, env = "TESTKIT_SERVE", value_parser = flags::listen_address)]
     pub serve: Option<SocketAddr>,
+    /// At the end report the counts to this URL of a `testkit collect`
+    #[arg(long, env = "TESTKIT_REPORT")]
+    pub report: Option<Uri>,
+    /// The name in that report
+    #[arg(long, default_value = "load")]
+    pub name: String,
     /// Print no line a second, only the summary
     #[arg(long)]
     pub quiet: bool,
@@ -102,7 +114,7 @@ fn positive(text: &str) -> Result<f64, String> {
 /// what is in flight and prints the summary.
 ///
 /// # Errors
-/// When the URL names no host, or a port cannot be bound.
+/// When the URL names no host, a port cannot be bound, or the report is not taken.
 pub async fn run(args: LoadArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let plan = Arc::new(plan::Plan::new(&args).map_err(anyhow::Error::from_boxed)?);
     let tally = tally::Tally::default();
@@ -123,13 +135,17 @@ pub async fn run(args: LoadArgs, stop: CancellationToken) -> anyhow::Result<()> 
     let pace = Arc::new(pace::Pace::start(args.rate, args.duration));
     let lanes = Tasks::default();
     for _ in 0..args.connections {
-        let lane = lane::Lane::new(Arc::clone(&plan), tally.clone());
-        lanes.spawn(lane.run(Arc::clone(&pace), stop.clone()));
+        let lane = lane::Lane::new(Arc::clone(&plan), tally.clone(), stop.clone());
+        lanes.spawn(lane.run(Arc::clone(&pace)));
     }
     lanes.idle().await;
     stop.cancel();
-    output::line(&tally.stats())?;
-    Ok(())
+    let stats = tally.stats();
+    output::line(&stats)?;
+    match args.report {
+        Some(url) => Report { name: args.name, stats }.send(url, args.timeout).await,
+        None => Ok(()),
+    }
 }
 
 /// Asks on connections of its own, counted nowhere, until the answer is good.
@@ -140,7 +156,7 @@ async fn wait_for_an_answer(
 ) -> anyhow::Result<()> {
     let mut last = String::new();
     let answered = async {
-        let mut lane = lane::Lane::new(Arc::clone(plan), tally::Tally::default());
+        let mut lane = lane::Lane::new(Arc::clone(plan), tally::Tally::default(), stop.clone());
         while let Some((_, why)) = lane.request().await.failure {
             last = why;
             tokio::time::sleep(BETWEEN_TRIES).await;

@@ -20,7 +20,7 @@ mod call;
 mod describe;
 mod query;
 mod stream;
-mod websocket;
+pub(crate) mod websocket;
 
 pub use describe::Described;
 pub use stream::Received;
@@ -42,6 +42,9 @@ pub struct ServerArgs {
     /// How it fails
     #[command(flatten)]
     pub fault: FaultArgs,
+    /// At SIGTERM end WebSockets and heartbeats in order, instead of waiting for their clients
+    #[arg(long)]
+    pub say_goodbye: bool,
     /// A port to change faults at: `POST /admin/error-ratio`, `POST /admin/delay`
     #[arg(long, env = "TESTKIT_ADMIN_PORT")]
     pub admin_port: Option<u16>,
@@ -55,7 +58,8 @@ pub async fn run(args: ServerArgs, stop: CancellationToken) -> Result<(), serve:
     let tasks = Tasks::default();
     let faults = Faults::new(&args.fault, &Tasks::default());
     admin::open(&args.serve, args.admin_port, &faults, &stop).await?;
-    let server = Server::new(args.identity.named(&args.name), faults, tasks.clone());
+    let leaving = if args.say_goodbye { stop.clone() } else { CancellationToken::new() };
+    let server = Server::new(args.identity.named(&args.name), faults, tasks.clone(), leaving);
     serve::run(&args.serve, server, &tasks, stop).await
 }
 
@@ -67,14 +71,21 @@ pub struct Server {
     tasks: Tasks,
     caller: Caller,
     grpc: Grpc,
+    leaving: CancellationToken,
 }
 
 impl Server {
-    /// An application; its WebSockets run in `tasks`.
+    /// An application; its WebSockets run in `tasks`. They and its heartbeats end with their
+    /// clients, or once it is `leaving`.
     #[must_use]
-    pub fn new(identity: Identity, faults: Faults, tasks: Tasks) -> Self {
-        let grpc = Grpc::new(identity.clone(), faults.clone());
-        Self { identity, faults, tasks, caller: Caller::new(), grpc }
+    pub fn new(
+        identity: Identity,
+        faults: Faults,
+        tasks: Tasks,
+        leaving: CancellationToken,
+    ) -> Self {
+        let grpc = Grpc::new(identity.clone(), faults.clone(), leaving.clone());
+        Self { identity, faults, tasks, caller: Caller::new(), grpc, leaving }
     }
 
     async fn route(&self, call: Call) -> Response<Body> {
@@ -97,7 +108,7 @@ impl Server {
             (_, "status") => status(rest),
             (_, "delay") => delay(rest).await,
             (_, "fail") => fail(call.request.uri()),
-            (_, "ws") => websocket::upgrade(call.request, &self.tasks),
+            (_, "ws") => websocket::upgrade(call.request, &self.tasks, &self.leaving),
             (_, "call") => call::call(&self.caller, &call.request).await,
             _ => describe::describe(&self.identity, &call),
         }

@@ -92,7 +92,7 @@ pub async fn run(args: ShopArgs, stop: CancellationToken) -> anyhow::Result<()> 
     let faults = Faults::new(&common.fault, &Tasks::default());
     admin::open(&common.serve, common.admin_port, &faults, &stop).await?;
     let identity = common.identity.named(name);
-    let grpc = Grpc::new(identity.clone(), faults.clone());
+    let grpc = Grpc::new(identity.clone(), faults.clone(), CancellationToken::new());
     let service = Service { identity, faults, grpc, trade };
     serve::run(&common.serve, service, &Tasks::default(), stop).await?;
     Ok(())

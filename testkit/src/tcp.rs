@@ -24,6 +24,9 @@ pub struct EchoArgs {
     /// Where
     #[command(flatten)]
     pub serve: ServeArgs,
+    /// At SIGTERM end connections behind a whole line, instead of waiting for their clients
+    #[arg(long)]
+    pub say_goodbye: bool,
 }
 
 /// Flags of `testkit tcp-server-first`.
@@ -81,7 +84,8 @@ pub struct Timed {
 /// # Errors
 /// When a port cannot be bound, or a client outlasted the patience.
 pub async fn echo(args: EchoArgs, stop: CancellationToken) -> Result<(), serve::Error> {
-    let handle = |stream, _peer| send_back(stream, None);
+    let leaving = if args.say_goodbye { stop.clone() } else { CancellationToken::new() };
+    let handle = move |stream, _peer| send_back(stream, None, leaving.clone());
     serve::connections("tcp", &args.serve, &Tasks::default(), stop, handle).await
 }
 
@@ -94,22 +98,50 @@ pub async fn server_first(
     stop: CancellationToken,
 ) -> Result<(), serve::Error> {
     let banner = args.banner;
-    let handle = move |stream, _peer| send_back(stream, Some(format!("{banner}\n")));
+    let handle = move |stream, _peer| {
+        send_back(stream, Some(format!("{banner}\n")), CancellationToken::new())
+    };
     serve::connections("tcp", &args.serve, &Tasks::default(), stop, handle).await
 }
 
-/// Sends everything back until the client has ended its side; then ends the other.
-async fn send_back(mut stream: TcpStream, greeting: Option<String>) {
+/// Sends everything back until the client has ended its side, or this server is leaving and no line
+/// is half sent; then ends the other.
+async fn send_back(mut stream: TcpStream, greeting: Option<String>, leaving: CancellationToken) {
     let (mut reader, mut writer) = stream.split();
     let echoed = async {
         if let Some(greeting) = greeting {
             writer.write_all(greeting.as_bytes()).await?;
         }
-        io::copy(&mut reader, &mut writer).await?;
-        writer.shutdown().await
+        copy_lines(&mut reader, &mut writer, &leaving).await?;
+        writer.shutdown().await?;
+        // What a client has sent since is not answered. It is read all the same: closing over it
+        // would be a reset, which may overtake what was answered.
+        io::copy(&mut reader, &mut io::sink()).await
     };
     // A client that breaks the connection is the only one who could be told.
     drop(echoed.await);
+}
+
+/// Copies until the end, or the first end of a line after the server began to leave.
+async fn copy_lines(
+    reader: &mut (impl io::AsyncRead + Unpin),
+    writer: &mut (impl io::AsyncWrite + Unpin),
+    leaving: &CancellationToken,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut is_between_lines = true;
+    loop {
+        let length = tokio::select! {
+            biased;
+            length = reader.read(&mut buffer) => length?,
+            () = leaving.cancelled(), if is_between_lines => return Ok(()),
+        };
+        let Some(got) = buffer.get(..length).filter(|got| !got.is_empty()) else {
+            return Ok(());
+        };
+        writer.write_all(got).await?;
+        is_between_lines = got.ends_with(b"\n");
+    }
 }
 
 /// Runs the client; prints one line per connection.

@@ -104,7 +104,8 @@ async fn pay(mut client: PaymentClient<Channel>, count: u32) -> anyhow::Result<C
 }
 
 async fn receipts(mut client: PaymentClient<Channel>, count: u32) -> anyhow::Result<Called> {
-    let mut receipts = client.receipts(ReceiptsRequest { count }).await?.into_inner();
+    let mut receipts =
+        client.receipts(ReceiptsRequest { count, interval_millis: 0 }).await?.into_inner();
     let mut expected = 0;
     while let Some(receipt) = receipts.message().await? {
         anyhow::ensure!(receipt.number == expected, "receipt {} for {expected}", receipt.number);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use http::StatusCode;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -23,11 +24,16 @@ const MOST_RECEIPTS: u32 = 1_000_000;
 pub(super) struct Service {
     identity: Identity,
     faults: Faults,
+    leaving: CancellationToken,
 }
 
 impl Service {
-    pub(super) const fn new(identity: Identity, faults: Faults) -> Self {
-        Self { identity, faults }
+    pub(super) const fn new(
+        identity: Identity,
+        faults: Faults,
+        leaving: CancellationToken,
+    ) -> Self {
+        Self { identity, faults, leaving }
     }
 
     async fn strike(&self) -> Result<(), Status> {
@@ -71,8 +77,15 @@ impl Payment for Service {
         request: Request<ReceiptsRequest>,
     ) -> Result<Response<Self::ReceiptsStream>, Status> {
         self.strike().await?;
-        let count = request.into_inner().count.min(MOST_RECEIPTS);
-        let receipts = stream::iter((0..count).map(|number| Ok(Receipt { number })));
+        let ReceiptsRequest { count, interval_millis } = request.into_inner();
+        let receipts = stream::iter(0..count.min(MOST_RECEIPTS));
+        let rest = Duration::from_millis(u64::from(interval_millis));
+        let receipts = receipts.then(move |number| async move {
+            if number > 0 && !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+            }
+            Ok(Receipt { number })
+        });
         Ok(Response::new(receipts.boxed()))
     }
 
@@ -102,6 +115,7 @@ impl Payment for Service {
             heard: Sequence::default(),
             next: 0,
             over: false,
+            leaving: self.leaving.clone(),
         };
         let beats = stream::unfold(watch, Watch::next);
         Ok(Response::new(beats.boxed()))
@@ -117,6 +131,7 @@ struct Watch {
     heard: Sequence,
     next: u64,
     over: bool,
+    leaving: CancellationToken,
 }
 
 impl Watch {
@@ -128,6 +143,10 @@ impl Watch {
                 Some(ticks) => tokio::select! {
                     biased;
                     message = self.beats.message() => message,
+                    () = self.leaving.cancelled() => {
+                        self.over = true;
+                        return Some((Ok(Beat { leaving: true, ..self.beat() }), self));
+                    }
                     _ = ticks.tick() => return Some((Ok(self.beat()), self)),
                 },
             };
@@ -159,6 +178,7 @@ impl Watch {
             heard: self.heard.heard,
             gaps: self.heard.gaps,
             interval_millis: 0,
+            leaving: false,
             version: self.identity.version.clone(),
             pod: self.identity.pod.clone(),
         }

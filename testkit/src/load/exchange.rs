@@ -21,12 +21,12 @@ pub(super) async fn finish(plan: &Plan, response: Response<Incoming>) -> Outcome
         Ok(trailers) => trailers,
         Err(error) => {
             let failure = Some((Kind::Truncated, chain(&error)));
-            return Outcome { status: Some(http_status), version, failure };
+            return Outcome { status: Some(http_status), version, failure, ..Outcome::default() };
         }
     };
     if !plan.grpc || !head.status.is_success() {
         let failure = (!head.status.is_success()).then(|| (Kind::Status, http_status.clone()));
-        return Outcome { status: Some(http_status), version, failure };
+        return Outcome { status: Some(http_status), version, failure, ..Outcome::default() };
     }
     // An error without messages may come with the head alone.
     let grpc = trailers.and_then(|trailers| text(&trailers, &GRPC_STATUS));
@@ -34,11 +34,11 @@ pub(super) async fn finish(plan: &Plan, response: Response<Incoming>) -> Outcome
         Some(code) => {
             let status = format!("grpc-{code}");
             let failure = (code != "0").then(|| (Kind::Status, status.clone()));
-            Outcome { status: Some(status), version, failure }
+            Outcome { status: Some(status), version, failure, ..Outcome::default() }
         }
         None => {
             let failure = Some((Kind::Truncated, "no grpc-status".to_owned()));
-            Outcome { status: Some(http_status), version, failure }
+            Outcome { status: Some(http_status), version, failure, ..Outcome::default() }
         }
     }
 }

@@ -24,27 +24,28 @@ pub(super) struct Lane {
     plan: Arc<Plan>,
     tally: Tally,
     link: Option<Link<Full<Bytes>>>,
+    stop: CancellationToken,
 }
 
 impl Lane {
-    pub(super) const fn new(plan: Arc<Plan>, tally: Tally) -> Self {
-        Self { plan, tally, link: None }
+    pub(super) const fn new(plan: Arc<Plan>, tally: Tally, stop: CancellationToken) -> Self {
+        Self { plan, tally, link: None, stop }
     }
 
-    /// Sends until the timetable is over or `stop`; a request that has begun is finished.
-    pub(super) async fn run(mut self, pace: Arc<Pace>, stop: CancellationToken) {
+    /// Sends until the timetable is over or it is to stop; a request that has begun is finished.
+    pub(super) async fn run(mut self, pace: Arc<Pace>) {
         while let Some(due) = pace.take() {
             let mut from = due;
             if due > Instant::now() {
                 tokio::select! {
                     biased;
-                    () = stop.cancelled() => return,
+                    () = self.stop.cancelled() => return,
                     () = sleep_until(due) => {}
                 }
                 // A timer that fires late is our fault; a lane that was busy is the server's.
                 from = Instant::now();
             }
-            if stop.is_cancelled() {
+            if self.stop.is_cancelled() {
                 return;
             }
             let outcome = self.request().await;
@@ -52,8 +53,11 @@ impl Lane {
         }
     }
 
-    /// Sends one request now.
+    /// Sends one request now, or holds one conversation.
     pub(super) async fn request(&mut self) -> Outcome {
+        if let Some(script) = &self.plan.talk {
+            return script.hold(&self.tally, &self.stop).await;
+        }
         let Ok(outcome) = timeout(self.plan.timeout, self.exchange()).await else {
             // An answer that may still come must not be taken for the next one's.
             self.link = None;

@@ -28,7 +28,7 @@ impl Kind {
 }
 
 /// What became of one request.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Outcome {
     /// `200`, `grpc-0`; absent when no answer began.
     pub(super) status: Option<String>,
@@ -36,11 +36,15 @@ pub(super) struct Outcome {
     pub(super) version: Option<String>,
     /// How it failed, and the status or error in words.
     pub(super) failure: Option<(Kind, String)>,
+    /// The messages of a conversation that were answered.
+    pub(super) messages: u32,
+    /// How often a conversation went on elsewhere, because its server left.
+    pub(super) moves: u32,
 }
 
 impl Outcome {
     /// A request that nobody answered.
-    pub(super) const fn unanswered(kind: Kind, detail: String) -> Self {
-        Self { status: None, version: None, failure: Some((kind, detail)) }
+    pub(super) fn unanswered(kind: Kind, detail: String) -> Self {
+        Self { failure: Some((kind, detail)), ..Self::default() }
     }
 }

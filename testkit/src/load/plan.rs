@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::Full;
 use prost::Message as _;
 
-use super::LoadArgs;
+use super::{LoadArgs, talk::Script};
 use crate::{
     grpc::proto::shop::PayRequest,
     link::{self, Target},
@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) grpc: bool,
     pub(super) timeout: Duration,
     pub(super) version_header: HeaderName,
+    /// Conversations are held instead of sending requests.
+    pub(super) talk: Option<Script>,
     template: Request<Full<Bytes>>,
 }
 
@@ -37,8 +39,10 @@ impl Plan {
         if !http2 && !keep_alive {
             template.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        let target = Target::of(&args.url)?;
         Ok(Self {
-            target: Target::of(&args.url)?,
+            talk: Script::new(args.talk, &args.url, &target, args.timeout),
+            target,
             http2,
             keep_alive,
             grpc: args.carry.grpc,

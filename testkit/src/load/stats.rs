@@ -11,7 +11,7 @@ pub struct Stats {
     pub since_unix_ms: u64,
     /// When this was read.
     pub now_unix_ms: u64,
-    /// Requests that have come to an end.
+    /// Requests, or conversations, that have come to an end.
     pub total: u64,
     /// Those that were answered well.
     pub ok: u64,
@@ -19,6 +19,10 @@ pub struct Stats {
     pub failed: u64,
     /// Connections that were opened.
     pub connections: u64,
+    /// Messages of conversations that were answered.
+    pub messages: u64,
+    /// How often a conversation went on elsewhere, because its server left.
+    pub moves: u64,
     /// Requests by the version that answered; `none` where no answer named one.
     pub by_version: BTreeMap<String, VersionCount>,
     /// Answers by status: `200`, `503`, or for gRPC `grpc-0`, `grpc-14`.

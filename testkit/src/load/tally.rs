@@ -86,9 +86,11 @@ impl Counts {
     }
 
     fn record(&mut self, outcome: Outcome, took: Duration, unix_ms: u64) {
-        let Outcome { status, version, failure } = outcome;
+        let Outcome { status, version, failure, messages, moves } = outcome;
         let version = version.unwrap_or_else(|| "none".to_owned());
         self.stats.total += 1;
+        self.stats.messages += u64::from(messages);
+        self.stats.moves += u64::from(moves);
         if let Some(status) = status {
             *counter(&mut self.stats.by_status, status) += 1;
         }

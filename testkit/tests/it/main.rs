@@ -7,4 +7,5 @@ mod process;
 mod sample;
 mod server;
 mod shop;
+mod talk;
 mod tcp;

@@ -9,6 +9,7 @@ fn answered(version: &str, failed: bool) -> Outcome {
         status: Some(if failed { "500" } else { "200" }.to_owned()),
         version: Some(version.to_owned()),
         failure: failed.then(|| (Kind::Status, "500".to_owned())),
+        ..Outcome::default()
     }
 }
 
