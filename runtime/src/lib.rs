@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod clock;
+mod process;
 pub mod readiness;
 pub mod settings;
 pub mod tasks;

@@ -9,6 +9,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use crate::process::Process;
+
 /// The process' metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(Arc<Mutex<Registry>>);
@@ -58,10 +60,12 @@ impl LogLevel {
 }
 
 impl Metrics {
-    /// No metrics yet.
+    /// No metrics yet but those of the process itself.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        let metrics = Self::default();
+        metrics.registry().register_collector(Box::new(Process));
+        metrics
     }
 
     /// The registry, to register metrics with. Do not hold it across an await.
@@ -101,6 +105,24 @@ mod tests {
         counter.inc();
         let text = metrics.encode().unwrap();
         assert!(text.contains("serin_test_events_total 1"), "{text}");
+    }
+
+    #[test]
+    fn memory_and_open_files_are_read_at_every_scrape() {
+        let metrics = Metrics::new();
+        let read = |name: &str| -> u64 {
+            let text = metrics.encode().unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse().unwrap()
+        };
+        let memory = read("process_resident_memory_bytes ");
+        let ballast = vec![1_u8; 64 << 20];
+        assert!(read("process_resident_memory_bytes ") >= memory + (48 << 20));
+        drop(ballast);
+        let files = read("process_open_fds ");
+        let more = [(); 50].map(|()| std::fs::File::open("/dev/null").unwrap());
+        // Other tests open files as well.
+        assert!(read("process_open_fds ") + 20 > files + more.len() as u64);
     }
 
     #[test]
