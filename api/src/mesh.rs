@@ -218,7 +218,8 @@ pub enum OutboundPolicy {
 pub struct Ca {
     /// How long a root lives: at most 36500d, and at least ten times `leafLifetime`.
     pub root_lifetime: Span,
-    /// How long a workload's certificate lives, from 10m to 30d; it is renewed at half of it.
+    /// How long a workload's certificate lives, from 2m to 30d; it is renewed at half of it. The
+    /// other half is what the mesh can do without its control plane.
     pub leaf_lifetime: Span,
     /// When and how roots are replaced.
     pub rotation: Rotation,

@@ -87,7 +87,7 @@ const OPERATOR_ACCOUNT: &str = "serin-operator";
 const LISTEN: SocketAddr = any(15012);
 const ADMIN: SocketAddr = any(15014);
 const LEAF_SECONDS: u64 = 24 * 3600;
-const LEAF_SECONDS_LEAST: u64 = 300;
+const LEAF_SECONDS_LEAST: u64 = 120;
 const LEAF_SECONDS_MOST: u64 = 90 * 24 * 3600;
 const DRAIN_SECONDS: u64 = 10;
 

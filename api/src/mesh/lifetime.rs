@@ -7,15 +7,16 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use kube::core::Rule;
 
-/// How long a workload's certificate may live.
-pub const LEAF: RangeInclusive<Duration> = Duration::from_secs(600)..=days(30);
+/// How long a workload's certificate may live. Half of it is what the mesh can do without its
+/// control plane: the shortest is for trials of renewal, not for use.
+pub const LEAF: RangeInclusive<Duration> = Duration::from_secs(120)..=days(30);
 /// The longest that a root may live: X.509 writes years in four digits.
 pub const LONGEST_ROOT: Duration = days(36_500);
 /// A root lives for at least so many lives of a workload's certificate.
 pub const LEAVES_OF_A_ROOT: u32 = 10;
 
 /// What is said of a lifetime beyond [`LEAF`].
-pub const LEAF_BOUNDS: &str = "spec.ca.leafLifetime must be from 10m to 30d, for example 1d";
+pub const LEAF_BOUNDS: &str = "spec.ca.leafLifetime must be from 2m to 30d, for example 1d";
 /// What is said of a lifetime beyond [`LONGEST_ROOT`].
 pub const ROOT_BOUNDS: &str = "spec.ca.rootLifetime must be at most 36500d, for example 3650d";
 /// What is said of a root that its leaves could outlive.
