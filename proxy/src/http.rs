@@ -6,7 +6,7 @@ pub mod exchange;
 pub mod framing;
 pub mod head;
 pub mod head_timer;
-pub mod park;
+pub mod host;
 pub mod recorder;
 pub mod reply;
 pub mod send;

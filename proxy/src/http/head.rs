@@ -6,7 +6,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, framing};
+use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, framing, host};
 
 /// A request's head, without what belonged to the hop it came by.
 #[derive(Clone, Debug)]
@@ -41,7 +41,8 @@ impl Head {
     #[must_use]
     pub fn from_parts(parts: Parts) -> Self {
         let Parts { method, uri, version, mut headers, mut extensions, .. } = parts;
-        let is_clear = framing::is_clear_request(&mut headers) && names_host(version, &headers);
+        let is_clear = framing::is_clear_request(&mut headers)
+            && host::is_one(version, &method, &uri, &headers);
         strip_hop(&mut headers);
         let protocol = extensions.remove::<hyper::ext::Protocol>();
         Self { method, uri, version, headers, protocol, is_clear }
@@ -155,14 +156,6 @@ impl Head {
         {
             headers.insert(header::HOST, host);
         }
-    }
-}
-
-/// Whether a request names its host once, which only that of HTTP/1.1 must (RFC 9112, section 3.2).
-fn names_host(version: Version, headers: &HeaderMap) -> bool {
-    match headers.get_all(header::HOST).iter().take(2).count() {
-        0 => version != Version::HTTP_11,
-        hosts => hosts == 1,
     }
 }
 

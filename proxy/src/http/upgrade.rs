@@ -25,10 +25,12 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// What `request` wants, if it wants any such thing.
+    /// What `request` wants, if it wants any such thing. To go on with HTTP/2 is not such a thing:
+    /// whatever followed would go past us (RFC 9113, section 3.1, has done away with it).
     pub fn of<B>(request: &mut Request<B>) -> Option<Self> {
         let connect = *request.method() == Method::CONNECT;
-        let protocol = request.headers().get(header::UPGRADE).filter(|_| asks(request)).cloned();
+        let protocol = request.headers().get(header::UPGRADE).filter(|_| asks(request));
+        let protocol = protocol.filter(|protocol| !names_http2(protocol)).cloned();
         (connect || protocol.is_some())
             .then(|| Self { protocol, client: hyper::upgrade::on(request) })
     }
@@ -39,6 +41,11 @@ fn asks<B>(request: &Request<B>) -> bool {
     let mut options =
         values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     options.any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+}
+
+fn names_http2(protocol: &HeaderValue) -> bool {
+    let mut names = protocol.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.any(|name| name.eq_ignore_ascii_case(b"h2c") || name.eq_ignore_ascii_case(b"h2"))
 }
 
 /// Whether the server agreed.

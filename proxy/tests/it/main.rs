@@ -12,6 +12,8 @@ mod first_word;
 #[cfg(test)]
 mod giving_up;
 #[cfg(test)]
+mod http1_messages;
+#[cfg(test)]
 mod leaving;
 #[cfg(test)]
 mod mesh;
@@ -19,6 +21,8 @@ mod mesh;
 mod namespace;
 #[cfg(test)]
 mod plain;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod redirect;
 #[cfg(test)]
