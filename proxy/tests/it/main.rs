@@ -4,6 +4,8 @@
 //! control plane that says what a test tells it.
 
 #[cfg(test)]
+mod bytes;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod discovery;
