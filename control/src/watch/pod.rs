@@ -178,7 +178,7 @@ fn plain_ports(spec: &PodSpec) -> BTreeSet<u16> {
     let redirect = inits.find(|container| container.name == names::REDIRECT_CONTAINER);
     let args = redirect.and_then(|container| container.args.as_deref()).unwrap_or_default();
     let values = args.windows(2).filter_map(|pair| match pair {
-        [flag, value] if flag == EXCLUDE_INBOUND_PORTS => Some(value.as_str()),
+        [flag, value] if flag == names::EXCLUDE_INBOUND_PORTS_FLAG => Some(value.as_str()),
         _ => None,
     });
     let excluded = values.flat_map(|list| list.split(',')).filter_map(|port| port.parse().ok());
@@ -189,9 +189,6 @@ fn plain_ports(spec: &PodSpec) -> BTreeSet<u16> {
 fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
-
-/// How the webhook tells the redirection.
-const EXCLUDE_INBOUND_PORTS: &str = "--exclude-inbound-ports";
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use super::{Workload, annotations::PodSettings, probes::Probes, volumes};
 pub(super) fn redirect(config: &WebhookConfig, settings: &PodSettings) -> Container {
     let mut args = vec!["redirect".to_owned()];
     for (flag, values) in [
-        ("--exclude-inbound-ports", joined(&settings.exclude_inbound_ports)),
+        (names::EXCLUDE_INBOUND_PORTS_FLAG, joined(&settings.exclude_inbound_ports)),
         ("--exclude-outbound-ports", joined(&settings.exclude_outbound_ports)),
         ("--exclude-outbound-cidrs", joined(&settings.exclude_outbound_cidrs)),
         ("--exclude-uids", joined(&settings.exclude_uids)),

@@ -1,7 +1,7 @@
 //! What the API server asks the webhook about: pods that are to have a proxy, and our own and
 //! foreign kinds, on which it warns.
 
-use api::{mesh::FailurePolicy, names};
+use api::{gateway::GATEWAY_GROUP, mesh::FailurePolicy, names};
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
@@ -28,7 +28,7 @@ pub(super) fn mutating(valid: &Valid, ca_bundle: &[u8]) -> MutatingWebhookConfig
 /// Warnings. A webhook that is away refuses nothing here: CRDs carry the rules that must hold.
 pub(super) fn validating(valid: &Valid, ca_bundle: &[u8]) -> ValidatingWebhookConfiguration {
     let ours = rule(names::GROUP, "*", &["canaryrollouts", "meshinstallations"], "*");
-    let foreign = rule("gateway.networking.k8s.io", "*", &["httproutes"], "Namespaced");
+    let foreign = rule(GATEWAY_GROUP, "*", &["httproutes"], "Namespaced");
     let webhook = ValidatingWebhook {
         name: format!("validate.{}", names::GROUP),
         admission_review_versions: vec!["v1".to_owned()],
