@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
-use crate::{client, collect, load, server, shop, tcp};
+use crate::{client, collect, load, server, shop, smtp, tcp};
 
 /// Applications, clients and load for Serin's tests and demo
 #[derive(Debug, Parser)]
@@ -34,6 +34,12 @@ pub enum Command {
     TcpServerFirst(tcp::ServerFirstArgs),
     /// A TCP client that times each phase
     TcpClient(tcp::ClientArgs),
+    /// How long a server that speaks first takes to be heard
+    GreetingClient(client::greeting::GreetingArgs),
+    /// A mail server that takes every letter
+    SmtpServer(smtp::SmtpServerArgs),
+    /// Letters to a mail server
+    SmtpClient(smtp::SmtpClientArgs),
     /// One HTTP request, and everything about its answer
     HttpClient(client::http::HttpArgs),
     /// Messages over a WebSocket, each expected back
@@ -66,6 +72,9 @@ impl Command {
             Self::TcpServerFirst(args) => tcp::server_first(args, stop).await?,
             Self::GrpcClient(args) => client::grpc::run(args, stop).await?,
             Self::Sleep(args) => client::sleep::run(args, stop).await,
+            Self::SmtpServer(args) => smtp::server(args, stop).await?,
+            Self::GreetingClient(args) => unless(cut, client::greeting::run(&args)).await?,
+            Self::SmtpClient(args) => unless(cut, smtp::client(&args)).await?,
             Self::TcpClient(args) => unless(cut, tcp::client(args)).await?,
             Self::WsClient(args) => unless(cut, client::websocket::run(&args)).await?,
             Self::Upload(args) => unless(cut, client::upload::run(&args)).await?,

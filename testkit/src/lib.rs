@@ -5,7 +5,8 @@
 //! - `shop`: the four services of the demo, calling one another over HTTP and gRPC;
 //! - `load`: an open-loop generator that counts what a real client would see, and `collect`, which
 //!   keeps those counts when the generator's pod is gone;
-//! - `tcp-*`, `*-client`, `upload`, `job`, `sleep`, `dns`: everything else a mesh must carry.
+//! - `tcp-*`, `smtp-server`, `*-client`, `upload`, `job`, `sleep`, `dns`: everything else a mesh
+//!   must carry.
 //!
 //! What these print and answer is JSON. Its types live beside the code that writes them
 //! ([`load::Stats`], [`server::Described`], [`serve::Listening`], ...) and read back what it wrote,
@@ -27,6 +28,7 @@ pub mod reply;
 pub mod serve;
 pub mod server;
 pub mod shop;
+pub mod smtp;
 pub mod stop;
 pub mod tasks;
 pub mod tcp;

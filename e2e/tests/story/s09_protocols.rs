@@ -14,7 +14,10 @@ use e2e::{
 };
 use serde::de::DeserializeOwned;
 use testkit::{
-    client::{grpc::Called, upload::Uploaded, watch::Watched, websocket::Echoed},
+    client::{
+        greeting::Greeted, grpc::Called, upload::Uploaded, watch::Watched, websocket::Echoed,
+    },
+    smtp::Mailed,
     tcp::Timed,
 };
 
@@ -27,8 +30,14 @@ fn every_protocol_passes_through() {
             shop.apply(&app::shell("client")).await?;
             shop.apply(&tcp("greeter", "tcp-server-first", 2525)).await?;
             shop.apply(&tcp("echo", "tcp-echo", 9000)).await?;
+            shop.apply(&tcp("mail", "smtp-server", 2526)).await?;
             shop.apply(MARIADB).await?;
-            for name in ["server", "client", "greeter", "echo"] {
+            shop.apply(WEB_ON_MARIADBS_PORT).await?;
+            for direct in [&tcp("mail-direct", "smtp-server", 2526), &app::shell("client-direct")] {
+                shop.apply(&without_proxy(direct)).await?;
+            }
+            shop.apply(&without_proxy(&mariadb_named("mariadb-direct"))).await?;
+            for name in ["server", "client", "greeter", "echo", "mail"] {
                 shop.rolled_out(name).await?;
             }
             let (stream, rest) =
@@ -51,6 +60,7 @@ async fn everything_else(shop: &Namespace) -> Result<()> {
     websocket(shop).await.context("WebSocket")?;
     tcp_of_both_manners(shop).await.context("TCP")?;
     mariadb(shop).await.context("MariaDB")?;
+    who_speaks_first(shop).await.context("servers that speak first")?;
     upload(shop).await.context("upload")
 }
 
@@ -113,6 +123,35 @@ async fn mariadb(shop: &Namespace) -> Result<()> {
     .await
 }
 
+/// Without any annotation, a server that speaks first is heard as soon as without a mesh, and
+/// requests on the same port number elsewhere are requests.
+async fn who_speaks_first(shop: &Namespace) -> Result<()> {
+    let mailed: Mailed = client(shop, &["smtp-client", "--address=mail:2526", "--count=3"]).await?;
+    ensure!(mailed.letters == 3, "{mailed:?}");
+    for name in ["mail-direct", "client-direct", "mariadb-direct"] {
+        shop.rolled_out(name).await?;
+    }
+    for (server, port) in [("mail", 2526), ("mariadb", 3306)] {
+        let meshed = greeted(shop, "deploy/client", &format!("{server}:{port}")).await?;
+        let direct = format!("{server}-direct:{port}");
+        let direct = greeted(shop, "deploy/client-direct", &direct).await?;
+        let more = Duration::from_micros(meshed.median_us.saturating_sub(direct.median_us));
+        ensure!(more <= MOST_ADDED, "{server}: {meshed:?} instead of {direct:?}");
+    }
+    let web = shop.described("deploy/client", "http://web:3306/one", &[]).await?;
+    ensure!(web.protocol == "HTTP/1.1", "{web:?}");
+    ensure!(web.header("x-forwarded-client-cert").is_some(), "{web:?}");
+    Ok(())
+}
+
+async fn greeted(shop: &Namespace, from: &str, address: &str) -> Result<Greeted> {
+    let said = shop
+        .testkit(from, &["greeting-client", &format!("--address={address}"), "--count=20"])
+        .await?;
+    let last = said.lines().last().unwrap_or_default();
+    serde_json::from_str(last).with_context(|| format!("{address}: {said}"))
+}
+
 async fn upload(shop: &Namespace) -> Result<()> {
     for flags in [&["--bytes=1GiB"][..], &["--bytes=64MiB", "--chunked"]] {
         let mut command = vec!["upload", "--url=http://server:8080/upload"];
@@ -124,7 +163,8 @@ async fn upload(shop: &Namespace) -> Result<()> {
 
 /// As both ends have counted it, each protocol under its own metric; nothing went in plain text.
 async fn all_of_it_over_mutual_tls(shop: &Namespace) -> Result<()> {
-    for (client, server) in [("client", "server"), ("client", "greeter"), ("client", "echo")] {
+    for server in ["server", "greeter", "echo", "mail"] {
+        let client = "client";
         over_mutual_tls(shop, client, server).await?;
     }
     over_mutual_tls(shop, "database-client", "mariadb").await?;
@@ -177,6 +217,31 @@ fn tcp(name: &str, command: &str, port: u16) -> String {
         .replace("{name: http, port: 8080}", &format!("{{port: {port}}}"))
         .replace("containerPort: 8080", &format!("containerPort: {port}"))
 }
+
+/// The same pods without a proxy.
+fn without_proxy(manifest: &str) -> String {
+    let template = "    metadata: {labels: {";
+    manifest.replace(template, &format!("{template}serin.dev/injection: disabled, "))
+}
+
+/// MariaDB under another name.
+fn mariadb_named(name: &str) -> String {
+    let server = MARIADB.split("---").take(2).collect::<Vec<_>>().join("---");
+    server
+        .replace("name: mariadb", &format!("name: {name}"))
+        .replace("app: mariadb", &format!("app: {name}"))
+}
+
+/// What the mesh may add until a server that speaks first is heard.
+const MOST_ADDED: Duration = Duration::from_millis(20);
+
+const WEB_ON_MARIADBS_PORT: &str = "apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: server}
+  ports: [{port: 3306, targetPort: 8080}]
+";
 
 const URL: &str = "--url=http://server:8080";
 

@@ -1,6 +1,6 @@
 //! Claims about TCP without HTTP.
 
-use testkit::tcp::Timed;
+use testkit::{client::greeting::Greeted, smtp::Mailed, tcp::Timed};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -31,6 +31,20 @@ async fn a_server_that_speaks_first_is_heard_before_anything_is_said() {
     assert_eq!((timed.banner.as_deref(), timed.bytes), (Some("welcome"), 4096));
     assert!(timed.banner_us.is_some());
     assert_eq!(client.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_mail_server_greets_its_clients_and_takes_their_letters() {
+    let (_server, address) = Process::serving(&["smtp-server", "--port", "0"]).await;
+    let address = address.to_string();
+    let mut client = Process::start(&["smtp-client", "--address", &address, "--count", "2"]);
+    assert_eq!(client.next::<Mailed>().await.letters, 2);
+    assert_eq!(client.exit_code().await, 0);
+    let mut listener = Process::start(&["greeting-client", "--address", &address, "--count", "3"]);
+    let greeted: Greeted = listener.next().await;
+    assert_eq!(greeted.count, 3);
+    assert!(greeted.median_us <= greeted.worst_us);
+    assert_eq!(listener.exit_code().await, 0);
 }
 
 #[tokio::test]
