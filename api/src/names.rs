@@ -33,6 +33,9 @@ pub const EXCLUDE_INBOUND_PORTS: &str = "serin.dev/exclude-inbound-ports";
 /// The flag of `serin-proxy redirect` that tells it of these ports. Written into the pod, where the
 /// control plane reads it: what counts is what was done, not what the annotation says now.
 pub const EXCLUDE_INBOUND_PORTS_FLAG: &str = "--exclude-inbound-ports";
+/// Annotation: ports of the pod that a load balancer speaks the PROXY protocol to, separated by
+/// commas.
+pub const PROXY_PROTOCOL_PORTS: &str = "serin.dev/proxy-protocol-ports";
 /// Annotation: ports that the proxy does not take outbound, separated by commas.
 pub const EXCLUDE_OUTBOUND_PORTS: &str = "serin.dev/exclude-outbound-ports";
 /// Annotation: destinations that the proxy does not take, as CIDRs separated by commas.

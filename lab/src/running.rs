@@ -46,7 +46,7 @@ impl Proxy {
     #[must_use]
     pub fn start(setup: Setup) -> Self {
         let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
-        let Setup { workers, connections, redirected, .. } = setup;
+        let Setup { workers, connections, redirected, proxy_protocol_ports, .. } = setup;
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
         let listener = |to, port| match redirected {
@@ -61,6 +61,7 @@ impl Proxy {
             outbound: listener(going_to, ports::OUTBOUND),
             inbound: listener(coming_to, ports::INBOUND),
             own_addresses: Vec::new(),
+            proxy_protocol_ports,
             connections,
             head_limit: HEAD_LIMIT,
             strict_grace: HEAD_LIMIT,

@@ -1,6 +1,6 @@
 //! What a proxy is started with.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use model::{
     inbound::MtlsMode, key::Key, mesh::OutboundPolicy, resource::Resource, service::Protocol,
@@ -29,6 +29,8 @@ pub struct Setup {
     pub workers: usize,
     /// How many connections it has room for, either way.
     pub connections: usize,
+    /// Ports that a load balancer speaks the PROXY protocol to.
+    pub proxy_protocol_ports: BTreeSet<u16>,
     /// Whether the kernel leads connections here and knows where they were going.
     pub redirected: bool,
 }
@@ -47,6 +49,7 @@ impl Setup {
             coming_to: nowhere,
             workers: 1,
             connections: 1_000,
+            proxy_protocol_ports: BTreeSet::new(),
             redirected: false,
         }
     }

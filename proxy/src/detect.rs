@@ -7,6 +7,7 @@
 pub mod client_hello;
 pub mod habits;
 pub mod opening;
+pub mod proxy_protocol;
 
 use self::client_hello::ClientHello;
 

@@ -35,6 +35,8 @@ pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 /// What the server's application must not have to believe of its client, and what it must not
 /// believe either when it comes from outside.
 pub const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
+/// For whom a load balancer in front of the pod sends, after whatever it says already.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Between proxies: the version of HTTP that the client spoke, so that the application is spoken to
 /// likewise.
 pub const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-serin-client-version");

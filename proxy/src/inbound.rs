@@ -2,6 +2,7 @@
 //! mesh prove who they are; all others are served as they come, or refused, as the workload's
 //! policy says.
 
+mod announced;
 mod opaque;
 mod request;
 mod silent;
@@ -21,7 +22,7 @@ use model::{
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use self::visitor::Visitor;
+use self::{announced::Announced, visitor::Visitor};
 use crate::{
     detect::{
         Spoken,
@@ -56,6 +57,9 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
     };
     match policy.mtls {
         MtlsMode::Strict => serve_strict(&worker, arrived, stream).await,
+        MtlsMode::Permissive if announced::is_expected(&worker, arrived) => {
+            serve_announced(&worker, arrived, &policy, stream).await;
+        }
         MtlsMode::Permissive => serve_permissive(&worker, arrived, &policy, stream).await,
     }
 }
@@ -67,6 +71,21 @@ async fn serve_strict(worker: &Rc<Worker>, arrived: Arrived, mut stream: Prefixe
         Ok(Heard::Spoken(spoken)) => heed(worker, arrived, stream, &spoken, None).await,
         Ok(Heard::Silence) => refuse(worker, &Stream::Plain(stream), Event::RefusedPlain),
         Ok(Heard::Closed) | Err(_) => {}
+    }
+}
+
+/// Serves load balancers that say whose connections they pass on, and peers of the mesh.
+async fn serve_announced(
+    worker: &Rc<Worker>,
+    arrived: Arrived,
+    policy: &Inbound,
+    mut stream: Prefixed,
+) {
+    match announced::read(worker, arrived, &mut stream).await {
+        Announced::By(arrived) => serve_permissive(worker, arrived, policy, stream).await,
+        Announced::Handshake => serve_strict(worker, arrived, stream).await,
+        Announced::Malformed => refuse(worker, &Stream::Plain(stream), Event::RefusedHeader),
+        Announced::Closed => {}
     }
 }
 
@@ -144,18 +163,25 @@ async fn heed(
 /// Who came, and where to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrived {
+    /// Who sends on this connection.
+    pub(crate) sender: SocketAddr,
+    /// For whom: the sender, unless that is a load balancer that says otherwise.
     pub(crate) client: SocketAddr,
+    /// Whether the sender is a load balancer that was heard.
+    pub(crate) is_passed_on: bool,
     pub(crate) original: SocketAddr,
 }
 
 fn arrive(worker: &Worker, stream: &TcpStream) -> Result<Arrived, Event> {
     let settings = &worker.plane.settings;
     let original = settings.inbound.original.of(stream).map_err(|_error| Event::RefusedForeign)?;
-    let client = stream.peer_addr().map_err(|_error| Event::RefusedForeign)?;
-    let client = SocketAddr::new(client.ip().to_canonical(), client.port());
+    let sender = stream.peer_addr().map_err(|_error| Event::RefusedForeign)?;
+    let sender = SocketAddr::new(sender.ip().to_canonical(), sender.port());
+    let (client, is_passed_on) = (sender, false);
     let ours = &settings.own_addresses;
     let is_ours = ours.is_empty() || original.ip().is_loopback() || ours.contains(&original.ip());
-    if is_ours { Ok(Arrived { client, original }) } else { Err(Event::RefusedForeign) }
+    let arrived = Arrived { sender, client, is_passed_on, original };
+    if is_ours { Ok(arrived) } else { Err(Event::RefusedForeign) }
 }
 
 fn policy(worker: &Worker) -> Option<std::sync::Arc<Inbound>> {

@@ -9,7 +9,7 @@ use model::{
 };
 use runtime::settings::{Env, Errors, Reader};
 
-use crate::{control::Control, probe::Probes};
+use crate::{control::Control, probe::Probes, redirect::List};
 
 mod address;
 
@@ -30,6 +30,8 @@ pub struct Settings {
     pub addresses: Addresses,
     /// The application's probes, which kubelet asks here.
     pub probes: Probes,
+    /// Ports of the application's that a load balancer speaks the PROXY protocol to.
+    pub proxy_protocol_ports: List<u16>,
     /// Threads that carry traffic.
     pub workers: NonZeroUsize,
     /// What is logged.
@@ -57,6 +59,7 @@ impl Settings {
         let workload = workload(&mut reader, id.as_ref(), addresses.as_ref());
         let pod_uid: Option<String> = reader.required("POD_UID");
         let probes = reader.or("SERIN_PROBES", Probes::default());
+        let proxy_protocol_ports = reader.or("SERIN_PROXY_PROTOCOL_PORTS", List::default());
         let workers = reader.or("SERIN_WORKERS", NonZeroUsize::MIN);
         if workers.get() > MOST_WORKERS {
             reader.refuse("SERIN_WORKERS", format!("more than {MOST_WORKERS} gain nothing"));
@@ -74,6 +77,7 @@ impl Settings {
                 workload: Arc::new(workload?),
                 addresses: addresses?,
                 probes,
+                proxy_protocol_ports,
                 workers,
                 log,
                 access_log,

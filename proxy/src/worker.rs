@@ -73,6 +73,8 @@ pub struct Settings {
     /// The pod's addresses: connections to others are refused, for addresses of pods are used
     /// again. Empty: any.
     pub own_addresses: Vec<IpAddr>,
+    /// Ports of the pod's that a load balancer speaks the PROXY protocol to.
+    pub proxy_protocol_ports: BTreeSet<u16>,
     /// How many connections may be open at a time, either way.
     pub connections: usize,
     /// How long the head of a request of HTTP/1 may take from its first byte to its last.

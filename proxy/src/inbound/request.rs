@@ -10,7 +10,7 @@ use super::{strict, visitor::Visitor};
 use crate::{
     access_log::Entry,
     http::{
-        CLIENT_CERTIFICATE,
+        CLIENT_CERTIFICATE, FORWARDED_FOR,
         body::{ResponseBody, Source},
         exchange::{Exchange, Held},
         head::{Head, strip_claims, strip_hop},
@@ -98,6 +98,9 @@ fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
     head.strip_claims();
     if let Some(certificate) = &visitor.certificate {
         head.headers.insert(CLIENT_CERTIFICATE, certificate.clone());
+    }
+    if let Some(client) = &visitor.forwarded_for {
+        head.headers.append(FORWARDED_FOR, client.clone());
     }
     head
 }

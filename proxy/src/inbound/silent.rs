@@ -59,7 +59,7 @@ pub(super) async fn carry(
 
 /// Waits for as long as the client may be a peer of the mesh whose handshake is late.
 async fn await_handshake(worker: &Rc<Worker>, arrived: Arrived) {
-    let sender = (arrived.client.ip(), arrived.original.port());
+    let sender = (arrived.sender.ip(), arrived.original.port());
     if !may_be_a_peer(worker, arrived).await || worker.plain_peers.has(&sender) {
         return;
     }
@@ -70,9 +70,9 @@ async fn await_handshake(worker: &Rc<Worker>, arrived: Arrived) {
 /// Whether the client's address may be that of a pod with a proxy. What the control plane cannot
 /// say may be one if it lies in the mesh.
 async fn may_be_a_peer(worker: &Rc<Worker>, arrived: Arrived) -> bool {
-    let address = arrived.client.ip();
+    let address = arrived.sender.ip();
     let is_ours = worker.mesh().is_none_or(|mesh| mesh.contains(address));
-    if !is_ours {
+    if !is_ours || arrived.is_passed_on {
         return false;
     }
     match worker.plane.discovery.look_up(Key::Workload(address)).await {

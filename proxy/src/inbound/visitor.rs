@@ -1,7 +1,7 @@
 //! A connection from elsewhere: who came, which of the pod's ports it is for, and what its requests
 //! are told.
 
-use std::{rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use http::HeaderValue;
 use model::{inbound::Inbound, service::Protocol};
@@ -28,6 +28,8 @@ pub(super) struct Visitor {
     pub(super) is_opaque: bool,
     /// What the application is told of it.
     pub(super) certificate: Option<HeaderValue>,
+    /// For whom a load balancer sends.
+    pub(super) forwarded_for: Option<HeaderValue>,
     /// The service that leads here.
     pub(super) service: Option<String>,
     party: Party,
@@ -57,8 +59,9 @@ impl Visitor {
         let is_opaque = port.is_some_and(|port| port.protocol == Protocol::Tcp);
         let certificate = proven.as_ref().and_then(certificate);
         let is_peer = proven.is_some();
+        let forwarded_for = arrived.is_passed_on.then(|| address(arrived.client)).flatten();
         let id = proven.map(|proven| proven.id);
-        let party = Party::new(worker, path, arrived.client.ip(), id);
+        let party = Party::new(worker, path, arrived.sender.ip(), id);
         let application = worker.directory.endpoint(arrived.original, Transport::Application);
         let (worker, service) = (Rc::clone(worker), service.map(|service| service.id.to_string()));
         Rc::new(Self {
@@ -68,6 +71,7 @@ impl Visitor {
             is_peer,
             is_opaque,
             certificate,
+            forwarded_for,
             service,
             party,
         })
@@ -77,6 +81,10 @@ impl Visitor {
     pub(super) fn recorder(&self) -> Shared {
         self.party.recorder(&self.worker)
     }
+}
+
+fn address(client: SocketAddr) -> Option<HeaderValue> {
+    HeaderValue::from_str(&client.ip().to_string()).ok()
 }
 
 /// What `x-forwarded-client-cert` says of a peer, in Envoy's form.

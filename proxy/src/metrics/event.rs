@@ -17,6 +17,9 @@ pub enum Event {
     /// A connection to a destination that the mesh does not know was refused, as the mesh's policy
     /// says.
     RefusedUnknown,
+    /// A connection from elsewhere was refused because it did not begin with the header that a load
+    /// balancer is to send there (the PROXY protocol).
+    RefusedHeader,
     /// A connection into the mesh was refused because the control plane did not say what is there.
     RefusedUndiscovered,
     /// A connection to an address of the mesh was refused because the control plane knows of no pod
@@ -54,6 +57,7 @@ impl Event {
             Self::RefusedHandshake => "refused_handshake",
             Self::RefusedForeign => "refused_foreign",
             Self::RefusedUnknown => "refused_unknown",
+            Self::RefusedHeader => "refused_header",
             Self::RefusedUndiscovered => "refused_undiscovered",
             Self::RefusedAbsent => "refused_absent",
             Self::RefusedServer => "refused_server",
@@ -81,11 +85,12 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 14] = [
+pub(super) const ALL: [Event; 15] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
     Event::RefusedUnknown,
+    Event::RefusedHeader,
     Event::RefusedUndiscovered,
     Event::RefusedAbsent,
     Event::RefusedServer,

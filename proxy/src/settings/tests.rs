@@ -13,6 +13,7 @@ fn injected() -> Vec<(&'static str, &'static str)> {
         ("POD_IPS", "10.0.0.7,fd00::7"),
         ("SERVICE_ACCOUNT", "catalogue"),
         ("SERIN_REVISION", "7d9"),
+        ("SERIN_PROXY_PROTOCOL_PORTS", "8080,9000"),
     ]
 }
 
@@ -24,6 +25,7 @@ fn what_the_injector_says_is_understood() {
     let addresses: Vec<_> = settings.addresses.iter().collect();
     assert_eq!(addresses, ["10.0.0.7", "fd00::7"].map(|text| text.parse::<IpAddr>().unwrap()));
     assert_eq!(settings.workload.revision.as_ref().map(Revision::as_str), Some("7d9"));
+    assert_eq!(settings.proxy_protocol_ports.0, [8080, 9000]);
     assert_eq!(settings.workers.get(), 1);
     assert_eq!(settings.drain, Duration::from_secs(30));
 }
@@ -37,10 +39,17 @@ fn every_mistake_is_told_at_once() {
         ("SERIN_WORKERS", "0"),
         ("SERIN_PROBES", "{"),
         ("SERIN_DRAIN_SECONDS", "soon"),
+        ("SERIN_PROXY_PROTOCOL_PORTS", "http"),
     ]);
     let errors = Settings::read(&Env::from_pairs(pairs)).unwrap_err().to_string();
-    for name in ["POD_UID", "SERIN_CONTROL", "SERIN_WORKERS", "SERIN_PROBES", "SERIN_DRAIN_SECONDS"]
-    {
+    for name in [
+        "POD_UID",
+        "SERIN_CONTROL",
+        "SERIN_WORKERS",
+        "SERIN_PROBES",
+        "SERIN_DRAIN_SECONDS",
+        "SERIN_PROXY_PROTOCOL_PORTS",
+    ] {
         assert!(errors.contains(name), "{name} is not in {errors}");
     }
 }

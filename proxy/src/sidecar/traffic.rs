@@ -40,6 +40,7 @@ pub(super) struct Pod {
     pub(super) id: SpiffeId,
     pub(super) workload: Arc<Workload>,
     pub(super) addresses: Addresses,
+    pub(super) proxy_protocol_ports: Vec<u16>,
     pub(super) workers: usize,
     pub(super) access_log: Option<bool>,
 }
@@ -48,10 +49,12 @@ impl Pod {
     /// What of it concerns traffic.
     pub(super) fn of(said: &Said) -> Self {
         let Said { id, workload, addresses, workers, access_log, .. } = said;
+        let ports = &said.proxy_protocol_ports;
         Self {
             id: id.clone(),
             workload: Arc::clone(workload),
             addresses: addresses.clone(),
+            proxy_protocol_ports: ports.0.clone(),
             workers: workers.get(),
             access_log: *access_log,
         }
@@ -105,6 +108,7 @@ fn settings(pod: &Pod) -> Settings {
         outbound: listener(loopback, ports::OUTBOUND),
         inbound: listener(any, ports::INBOUND),
         own_addresses: pod.addresses.iter().map(|address| address.to_canonical()).collect(),
+        proxy_protocol_ports: pod.proxy_protocol_ports.iter().copied().collect(),
         connections: CONNECTIONS,
         head_limit: HEAD_LIMIT,
         strict_grace: STRICT_GRACE,

@@ -59,6 +59,11 @@ impl Prefixed {
         self.prefix.reserve(READ_AHEAD);
         self.inner.read_buf(&mut self.prefix).await
     }
+
+    /// Leaves out the first `count` bytes of what was read ahead.
+    pub fn skip(&mut self, count: usize) {
+        self.prefix.advance(count.min(self.prefix.len()));
+    }
 }
 
 impl Stream {

@@ -22,6 +22,8 @@ mod mesh;
 #[cfg(test)]
 mod namespace;
 #[cfg(test)]
+mod passed_on;
+#[cfg(test)]
 mod plain;
 #[cfg(test)]
 mod raw;

@@ -15,6 +15,7 @@ use k8s_openapi::{
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PodSettings {
     pub(super) exclude_inbound_ports: Vec<u16>,
+    pub(super) proxy_protocol_ports: Vec<u16>,
     pub(super) exclude_outbound_ports: Vec<u16>,
     pub(super) exclude_outbound_cidrs: Vec<String>,
     pub(super) exclude_uids: Vec<u32>,
@@ -44,6 +45,7 @@ impl PodSettings {
         let cidrs: Vec<Cidr> = read.list(names::EXCLUDE_OUTBOUND_CIDRS)?;
         Ok(Self {
             exclude_inbound_ports: read.ports(names::EXCLUDE_INBOUND_PORTS)?,
+            proxy_protocol_ports: read.ports(names::PROXY_PROTOCOL_PORTS)?,
             exclude_outbound_ports: read.ports(names::EXCLUDE_OUTBOUND_PORTS)?,
             exclude_outbound_cidrs: cidrs.into_iter().map(|cidr| cidr.0).collect(),
             exclude_uids: read.list(names::EXCLUDE_UIDS)?,

@@ -129,6 +129,9 @@ fn environment(
     if !settings.exclude_inbound_ports.is_empty() {
         env.push(text("SERIN_EXCLUDE_INBOUND_PORTS", &joined(&settings.exclude_inbound_ports)));
     }
+    if !settings.proxy_protocol_ports.is_empty() {
+        env.push(text("SERIN_PROXY_PROTOCOL_PORTS", &joined(&settings.proxy_protocol_ports)));
+    }
     if !probes.is_empty() {
         env.push(text(PROBES, &serde_json::json!(probes.tasks()).to_string()));
     }
