@@ -10,6 +10,8 @@ mod control;
 #[cfg(test)]
 mod discovery;
 #[cfg(test)]
+mod dual_stack;
+#[cfg(test)]
 mod first_word;
 #[cfg(test)]
 mod giving_up;

@@ -80,6 +80,11 @@ impl Agent {
         self.tell(&format!("connect {to}"))
     }
 
+    /// What is answered to a request there.
+    pub(crate) fn ask(&mut self, to: &str) -> String {
+        self.tell(&format!("ask {to}"))
+    }
+
     /// The same, from a chosen address.
     pub(crate) fn connect_from(&mut self, from: &str, to: &str) -> String {
         self.tell(&format!("connect {to} {from}"))
@@ -212,6 +217,7 @@ fn obey() {
         let result = match words[..] {
             ["connect", to] => connect(to, None),
             ["connect", to, from] => connect(to, Some(from)),
+            ["ask", to] => ask(to),
             ["listen"] => {
                 answer("peer", "[::]:7000");
                 "listening".to_owned()
@@ -245,6 +251,22 @@ fn connect(to: &str, from: Option<&str>) -> String {
     let to = to.parse().expect("an address and port");
     match try_connect(to, from.map(|from| from.parse().expect("an address"))) {
         Ok(answer) => answer.trim_end().to_owned(),
+        Err(error) => error.kind().to_string(),
+    }
+}
+
+/// The last line of the answer to a request.
+fn ask(to: &str) -> String {
+    let to: SocketAddr = to.parse().expect("an address and port");
+    let asked = || {
+        let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    };
+    match asked() {
+        Ok(answer) => answer.lines().last().unwrap_or_default().to_owned(),
         Err(error) => error.kind().to_string(),
     }
 }
