@@ -47,6 +47,7 @@ impl Proxy {
     pub fn start(setup: Setup) -> Self {
         let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
         let Setup { workers, connections, redirected, proxy_protocol_ports, .. } = setup;
+        let queue_limit = setup.queue_limit;
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
         let listener = |to, port| match redirected {
@@ -63,6 +64,7 @@ impl Proxy {
             own_addresses: Vec::new(),
             proxy_protocol_ports,
             connections,
+            queue_limit,
             head_limit: HEAD_LIMIT,
             strict_grace: HEAD_LIMIT,
         };

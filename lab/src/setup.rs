@@ -1,6 +1,6 @@
 //! What a proxy is started with.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use model::{
     inbound::MtlsMode, key::Key, mesh::OutboundPolicy, resource::Resource, service::Protocol,
@@ -29,6 +29,8 @@ pub struct Setup {
     pub workers: usize,
     /// How many connections it has room for, either way.
     pub connections: usize,
+    /// How long a connection waits for room.
+    pub queue_limit: Duration,
     /// Ports that a load balancer speaks the PROXY protocol to.
     pub proxy_protocol_ports: BTreeSet<u16>,
     /// Whether the kernel leads connections here and knows where they were going.
@@ -49,6 +51,7 @@ impl Setup {
             coming_to: nowhere,
             workers: 1,
             connections: 1_000,
+            queue_limit: Duration::from_secs(30),
             proxy_protocol_ports: BTreeSet::new(),
             redirected: false,
         }

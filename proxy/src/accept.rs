@@ -1,4 +1,5 @@
-//! Accepts connections and hands each to the worker that has the fewest.
+//! Accepts connections, on every worker that is free to, and hands each to the worker that has the
+//! fewest.
 
 use std::{
     net::TcpStream as StdStream,
@@ -12,12 +13,21 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc},
-    time::Instant,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, timeout},
 };
 use tracing::warn;
 
-use crate::{inbound, metrics::Event, outbound, tcp, worker::Worker};
+use crate::{
+    inbound,
+    metrics::Event,
+    outbound,
+    tcp::{
+        self,
+        stream::{Prefixed, Stream},
+    },
+    worker::Worker,
+};
 
 /// Which way a connection goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,6 +76,10 @@ impl Desk {
         let (queue, accepted) = mpsc::channel(QUEUE);
         (Self { queue, open: Arc::default() }, accepted)
     }
+
+    fn has_taken_all(&self) -> bool {
+        self.queue.capacity() == self.queue.max_capacity()
+    }
 }
 
 impl Dispatch {
@@ -83,10 +97,13 @@ impl Dispatch {
         }
     }
 
-    /// The desk with the fewest connections, and its number.
-    fn freest(&self) -> Option<(usize, &Desk)> {
+    /// The desk with the fewest connections, and its number. The worker at `own` is at work, since
+    /// it asks; another that has not yet taken what it was given may be busy for long, and nothing
+    /// is left to wait for it.
+    fn choose(&self, own: usize) -> Option<(usize, &Desk)> {
         let desks = self.desks.iter().enumerate();
-        desks.min_by_key(|(_, desk)| desk.open.load(Ordering::Relaxed))
+        let awake = desks.filter(|(index, desk)| *index == own || desk.has_taken_all());
+        awake.min_by_key(|(index, desk)| (desk.open.load(Ordering::Relaxed), *index != own))
     }
 }
 
@@ -114,7 +131,8 @@ impl Accepted {
     }
 }
 
-/// Accepts for ever. When all places are taken it waits, and the kernel's queue holds what comes.
+/// Accepts for ever. When all places are taken, the connection at hand waits for one, and the
+/// kernel's queue holds what comes after it.
 pub async fn run(
     listener: TcpListener,
     side: Side,
@@ -122,44 +140,68 @@ pub async fn run(
     worker: Rc<Worker>,
     dispatch: Arc<Dispatch>,
 ) {
-    let mut doorkeeper = Doorkeeper { side, told_at: None };
-    while let Ok(room) = doorkeeper.admit(dispatch.room(side), &worker).await {
+    let mut doorkeeper = Doorkeeper { side, told_at: None, is_shedding: false };
+    loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors, most likely: others have to close first.
-                warn!(%error, "failed to accept");
+                worker.exhausted(&error);
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
-        let Some((freest, desk)) = dispatch.freest() else { return };
+        let Some(room) = doorkeeper.admit(dispatch.room(side), &worker).await else {
+            Stream::Plain(Prefixed::new(stream)).reset();
+            continue;
+        };
+        let Some((chosen, desk)) = dispatch.choose(index) else { return };
         let place = Place::take(desk, room);
-        if freest == index {
+        if chosen == index {
             serve(side, stream, place, &worker);
         } else if let Ok(stream) = stream.into_std() {
-            // A worker whose queue is full is not accepting; the client is told at once.
+            // Its queue had room a moment ago; if not, the client is told at once.
             drop(desk.queue.try_send(Accepted { side, stream, place }));
         }
     }
 }
 
-/// Lets connections in, and says so when they have to wait.
+/// Lets connections in, and says so when they have to wait. One that waited in vain is turned away,
+/// and so are those behind it, which have waited as long, until there is room again.
 struct Doorkeeper {
     side: Side,
     told_at: Option<Instant>,
+    is_shedding: bool,
 }
 
 impl Doorkeeper {
-    /// A place, as soon as there is one.
+    /// A place, as soon as there is one; nothing if that takes too long.
     async fn admit(
         &mut self,
         room: &Arc<Semaphore>,
         worker: &Worker,
-    ) -> Result<OwnedSemaphorePermit, AcquireError> {
+    ) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(room).try_acquire_owned() {
-            return Ok(place);
+            self.is_shedding = false;
+            return Some(place);
         }
+        self.tell(worker);
+        if !self.is_shedding {
+            let place = Arc::clone(room).acquire_owned();
+            let place = timeout(worker.plane.settings.queue_limit, place).await;
+            if let Ok(Ok(place)) = place {
+                return Some(place);
+            }
+            self.is_shedding = true;
+        }
+        worker.count(match self.side {
+            Side::Outbound => Event::OutboundShed,
+            Side::Inbound => Event::InboundShed,
+        });
+        None
+    }
+
+    fn tell(&mut self, worker: &Worker) {
         worker.count(match self.side {
             Side::Outbound => Event::OutboundFull,
             Side::Inbound => Event::InboundFull,
@@ -170,7 +212,6 @@ impl Doorkeeper {
             let (side, open) = (self.side, worker.plane.settings.connections);
             warn!(?side, open, "all places for connections are taken: new ones wait");
         }
-        Arc::clone(room).acquire_owned().await
     }
 }
 
@@ -193,3 +234,6 @@ const QUEUE: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often it is said that there is no place.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 pub mod connect;
 mod http1;
 mod http2;
+mod places;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 pub use self::{
     http1::{Http1Pool, begin as begin_http1},
     http2::{Http2Lease, Http2Pool},
+    places::{Place, Places},
 };
 use crate::balance::Load;
 
@@ -34,6 +36,8 @@ pub struct Endpoint {
     pub http1: Http1Pool,
     /// Kept connections of HTTP/2.
     pub http2: Http2Pool,
+    /// Places for requests of HTTP/1.
+    pub places: Places,
     used: Cell<bool>,
 }
 
@@ -67,6 +71,7 @@ impl Endpoint {
             connect_limit: Cell::new(CONNECT_LIMIT),
             http1: Http1Pool::default(),
             http2: Http2Pool::default(),
+            places: Places::new(PLACES),
             used: Cell::new(true),
         }
     }
@@ -85,6 +90,12 @@ impl Endpoint {
         self.load.enter();
         self.used.set(true);
         Busy(Rc::clone(self))
+    }
+
+    /// Closes connections that nobody uses now.
+    pub fn close_idle(&self, now: Instant) {
+        self.http1.sweep(now, Duration::ZERO);
+        self.http2.sweep(now, Duration::ZERO);
     }
 
     /// Closes connections that were idle for too long; says whether anything happened since the
@@ -108,6 +119,9 @@ impl Drop for Busy {
 
 /// How much worse an endpoint is while nobody knows whether it can be reached.
 const OPENING: f64 = 20.0;
+/// How many requests of HTTP/1 may be under way to one endpoint: as many as a pod may have
+/// connections, for each of them may be a stream that does not end.
+const PLACES: usize = 10_000;
 /// Where nobody said otherwise.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// An idle connection with TLS costs tens of kilobytes on either side, and is made again in a round

@@ -40,6 +40,13 @@ pub async fn connect(
     Ok(stream)
 }
 
+/// Whether a connection could not be made for want of something on this side: descriptors, ports,
+/// memory. It says nothing about the other.
+#[must_use]
+pub fn is_exhaustion(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|number| EXHAUSTED.contains(&number))
+}
+
 /// Ends a connection whose other side, a node that lost its power, has confirmed nothing of what
 /// was sent for `limit`. The kernel counts the time in which the other side has no room as well
 /// (tcp(7), `TCP_USER_TIMEOUT`), so this is only for those that read all that comes.
@@ -65,6 +72,9 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 /// all that comes, whoever is slow behind them.
 pub const REQUESTS_UNANSWERED: Duration = Duration::from_secs(15);
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// Linux's `ENOMEM`, `ENFILE`, `EMFILE`, `EADDRINUSE` (no port to bind to), `EADDRNOTAVAIL` (none
+/// to connect from) and `ENOBUFS`.
+const EXHAUSTED: [i32; 6] = [12, 23, 24, 98, 99, 105];
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 #[cfg(test)]

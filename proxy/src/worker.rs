@@ -3,6 +3,7 @@
 
 mod heed;
 mod launch;
+mod shortage;
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,8 +17,10 @@ use std::{
 use model::{key::Key, mesh::Mesh, resource::Resource, service::ServiceId};
 use runtime::clock::Clock;
 use tokio::time::Instant;
+use tracing::warn;
 
 pub use self::launch::{Error, Workers};
+use self::shortage::{Relief, Shortage};
 use crate::{
     access_log::AccessLog,
     balance::Dice,
@@ -77,6 +80,8 @@ pub struct Settings {
     pub proxy_protocol_ports: BTreeSet<u16>,
     /// How many connections may be open at a time, either way.
     pub connections: usize,
+    /// How long a connection waits for a place where all are taken.
+    pub queue_limit: Duration,
     /// How long the head of a request of HTTP/1 may take from its first byte to its last.
     pub head_limit: Duration,
     /// How long plain connections may go on when the workload takes them no more.
@@ -123,6 +128,7 @@ pub struct Worker {
     tracer: RefCell<Option<Rc<Tracer>>>,
     asking: RefCell<BTreeSet<Key>>,
     forgot_at: Cell<Instant>,
+    shortage: Shortage,
 }
 
 impl Worker {
@@ -148,6 +154,7 @@ impl Worker {
             tracer: RefCell::default(),
             asking,
             forgot_at,
+            shortage: Shortage::default(),
         });
         worker.heed_mesh();
         worker
@@ -180,6 +187,20 @@ impl Worker {
     /// Counts an event.
     pub fn count(&self, event: Event) {
         self.shard.count(event);
+    }
+
+    /// Something was missing on this side for another connection: says so, though not every time,
+    /// and closes what is only kept for later.
+    pub fn exhausted(&self, why: &std::io::Error) {
+        self.count(Event::Exhausted);
+        let now = Instant::now();
+        let Relief { tell, free } = self.shortage.met(now);
+        if tell {
+            warn!(error = %why, "there is no room for another connection");
+        }
+        if free {
+            self.directory.close_idle(now);
+        }
     }
 
     /// A recorder for exchanges that `path` describes.

@@ -17,6 +17,9 @@ pub enum Reason {
     NoEndpoint,
     /// No endpoint could be reached.
     Unreachable,
+    /// There is more to do than can be done: it waited for too long, or nothing is left to connect
+    /// with.
+    Overloaded,
     /// The endpoint went away with the request.
     CutOff,
     /// The client went away before it had sent all of its request.
@@ -34,9 +37,11 @@ impl Reason {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoBackend => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NoEndpoint
+            | Self::Unreachable
+            | Self::Overloaded
+            | Self::CutOff
+            | Self::Undiscovered => StatusCode::SERVICE_UNAVAILABLE,
             Self::Malformed | Self::BrokenOff => StatusCode::BAD_REQUEST,
             Self::Garbled => StatusCode::BAD_GATEWAY,
         }
@@ -47,6 +52,7 @@ impl Reason {
             Self::NoRoute | Self::NoBackend => Flags::NoRoute,
             Self::NoEndpoint | Self::Undiscovered => Flags::NoHealthyUpstream,
             Self::Unreachable | Self::Garbled => Flags::UpstreamFailure,
+            Self::Overloaded => Flags::UpstreamOverflow,
             Self::CutOff => Flags::UpstreamTermination,
             Self::BrokenOff => Flags::DownstreamTermination,
             Self::Malformed => Flags::DownstreamProtocolError,
@@ -59,7 +65,11 @@ impl Reason {
             Self::BrokenOff => 1,
             Self::NoRoute => 12,
             Self::NoBackend | Self::Malformed | Self::Garbled => 13,
-            Self::NoEndpoint | Self::Unreachable | Self::CutOff | Self::Undiscovered => 14,
+            Self::NoEndpoint
+            | Self::Unreachable
+            | Self::Overloaded
+            | Self::CutOff
+            | Self::Undiscovered => 14,
         }
     }
 
@@ -69,6 +79,7 @@ impl Reason {
             Self::NoBackend => "serin: the route leads to no backend\n",
             Self::NoEndpoint => "serin: no endpoint is ready\n",
             Self::Unreachable => "serin: no endpoint could be reached\n",
+            Self::Overloaded => "serin: there is more to do than can be done\n",
             Self::CutOff => "serin: the endpoint closed before it answered\n",
             Self::BrokenOff => "serin: the request ended before its end\n",
             Self::Undiscovered => "serin: the destination is not known\n",
@@ -105,11 +116,11 @@ pub fn malformed(exchange: &Exchange, spoken: Version) -> Response<ResponseBody>
     response
 }
 
-/// That nobody could be reached, with the mark that tells a peer's proxy that nobody has begun to
-/// work on the request.
+/// The answer, with the mark that tells a peer's proxy that nobody has begun to work on the
+/// request.
 #[must_use]
-pub fn not_processed(exchange: &Exchange) -> Response<ResponseBody> {
-    let mut response = answer(exchange, Reason::Unreachable);
+pub fn not_processed(exchange: &Exchange, reason: Reason) -> Response<ResponseBody> {
+    let mut response = answer(exchange, reason);
     response.headers_mut().insert(NOT_PROCESSED, HeaderValue::from_static("1"));
     response
 }

@@ -16,7 +16,7 @@ use super::{
     upgrade::Wish,
 };
 use crate::{
-    pool::{Busy, Endpoint, Http2Lease, Http2Pool, Transport, begin_http1, connect},
+    pool::{Busy, Endpoint, Http2Lease, Http2Pool, Place, Transport, begin_http1, connect},
     tls::{Carries, Tls},
 };
 
@@ -34,6 +34,7 @@ pub struct Sent {
 pub struct Lease {
     hold: Hold,
     busy: Busy,
+    _place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Failure {
 impl Lease {
     /// Gives the connection back for the next request: the response has ended as it should.
     pub fn give_back(self) {
-        let Self { hold, busy } = self;
+        let Self { hold, busy, _place } = self;
         drop(busy);
         match hold {
             Hold::Http1 { sender, endpoint, keep: true } => endpoint.http1.give(sender),
@@ -172,7 +173,7 @@ async fn send_http2(
             Ok(response) => {
                 return Ok(Sent {
                     response,
-                    lease: Lease { hold: Hold::Http2 { _place: lease }, busy },
+                    lease: Lease { hold: Hold::Http2 { _place: lease }, busy, _place: None },
                 });
             }
             Err(unsent) if unsent.message().is_some() => {}
@@ -189,6 +190,8 @@ async fn send_http1(
     source: Option<&Rc<Source>>,
     busy: Busy,
 ) -> Result<Sent, Failure> {
+    let place = endpoint.places.take(means.patience).await;
+    let place = place.map_err(|error| Failure::Connect(Rc::new(error)))?;
     loop {
         let kept = if means.keep { endpoint.http1.take() } else { None };
         let reused = kept.is_some();
@@ -202,7 +205,8 @@ async fn send_http1(
             Ok(response) => {
                 let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
                 let hold = Hold::Http1 { sender, endpoint, keep };
-                return Ok(Sent { response, lease: Lease { hold, busy } });
+                let lease = Lease { hold, busy, _place: Some(place) };
+                return Ok(Sent { response, lease });
             }
             // Each round takes one kept connection away, so this ends.
             Err(unsent) if reused && unsent.message().is_some() => {}
@@ -237,7 +241,9 @@ pub async fn send_alone(
     let response = sender.send_request(request).await;
     let response = response.map_err(|error| blame(Failure::Broken(error), source))?;
     let hold = Hold::Http1 { sender, endpoint: Rc::clone(endpoint), keep: false };
-    clear(refused(Sent { response, lease: Lease { hold, busy } }, endpoint)?, true)
+    // It may live for as long as its client, and has a place among the connections.
+    let lease = Lease { hold, busy, _place: None };
+    clear(refused(Sent { response, lease }, endpoint)?, true)
 }
 
 async fn open_http1(

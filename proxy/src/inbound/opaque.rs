@@ -35,6 +35,9 @@ pub(super) async fn dial(visitor: &Visitor) -> Option<Stream> {
     let opened = connect::open(&worker.plane.tls, &visitor.application, Carries::Bytes).await;
     opened
         .inspect_err(|error| {
+            if let connect::Error::Exhausted(why) = error {
+                worker.exhausted(why);
+            }
             worker.count(Event::ConnectFailed);
             debug!(%error, "the application does not take connections");
         })

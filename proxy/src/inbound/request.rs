@@ -20,6 +20,7 @@ use crate::{
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
+    pool::connect,
     trace::Kind,
 };
 
@@ -58,18 +59,16 @@ pub(super) async fn handle(
         Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
         Err(failure @ (Failure::Connect(_) | Failure::NotProcessed | Failure::Closing)) => {
             debug!(?failure, "the application did not begin with a request");
-            if matches!(failure, Failure::Connect(_)) {
-                visitor.worker.count(Event::ConnectFailed);
-            }
+            let reason = judge(&visitor, &failure);
             if visitor.is_peer && carried == Version::HTTP_2 {
                 // Recorded like the answer that another client would have got.
-                drop(not_processed(&exchange));
+                drop(not_processed(&exchange, reason));
                 return Err(h2::Reason::REFUSED_STREAM.into());
             }
             if visitor.is_peer {
-                not_processed(&exchange)
+                not_processed(&exchange, reason)
             } else {
-                answer(&exchange, Reason::Unreachable)
+                answer(&exchange, reason)
             }
         }
         Err(Failure::BrokenOff) => answer(&exchange, Reason::BrokenOff),
@@ -86,6 +85,17 @@ pub(super) async fn handle(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Why the application did not begin with a request, and who is to know.
+fn judge(visitor: &Visitor, failure: &Failure) -> Reason {
+    let Failure::Connect(error) = failure else { return Reason::Unreachable };
+    if let connect::Error::Exhausted(why) = &**error {
+        visitor.worker.exhausted(why);
+    } else if error.is_verdict() {
+        visitor.worker.count(Event::ConnectFailed);
+    }
+    if error.is_overload() { Reason::Overloaded } else { Reason::Unreachable }
 }
 
 /// The request's head as the application is to see it. What a client claims to have proven is its

@@ -35,6 +35,13 @@ pub enum Event {
     OutboundFull,
     /// A connection from elsewhere waited, since as many were open as may be.
     InboundFull,
+    /// A connection of the pod's own was reset, since none had ended for too long where as many
+    /// were open as may be.
+    OutboundShed,
+    /// The same of a connection from elsewhere.
+    InboundShed,
+    /// There was no descriptor, port or memory for another connection.
+    Exhausted,
     /// Nobody had spoken on a connection for a while, and the server was asked, too. Where servers
     /// speak first this happens once; after that they are asked at once.
     FirstWordAwaited,
@@ -65,6 +72,9 @@ impl Event {
             Self::ConnectFailed => "connect_failed",
             Self::OutboundFull => "outbound_full",
             Self::InboundFull => "inbound_full",
+            Self::OutboundShed => "outbound_shed",
+            Self::InboundShed => "inbound_shed",
+            Self::Exhausted => "exhausted",
             Self::FirstWordAwaited => "first_word_awaited",
             Self::LogLineDropped => "log_line_dropped",
             Self::SpanDropped => "span_dropped",
@@ -85,7 +95,7 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 15] = [
+pub(super) const ALL: [Event; 18] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
@@ -98,6 +108,9 @@ pub(super) const ALL: [Event; 15] = [
     Event::ConnectFailed,
     Event::OutboundFull,
     Event::InboundFull,
+    Event::OutboundShed,
+    Event::InboundShed,
+    Event::Exhausted,
     Event::FirstWordAwaited,
     Event::LogLineDropped,
     Event::SpanDropped,

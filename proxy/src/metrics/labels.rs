@@ -115,6 +115,8 @@ pub enum Flags {
     NoHealthyUpstream,
     /// No connection to any endpoint.
     UpstreamFailure,
+    /// Too many requests were under way to it.
+    UpstreamOverflow,
     /// The upstream's connection ended too early.
     UpstreamTermination,
     /// No route.
@@ -218,6 +220,7 @@ impl Flags {
             Self::None => "-",
             Self::NoHealthyUpstream => "UH",
             Self::UpstreamFailure => "UF",
+            Self::UpstreamOverflow => "UO",
             Self::UpstreamTermination => "UC",
             Self::NoRoute => "NR",
             Self::DownstreamTermination => "DC",

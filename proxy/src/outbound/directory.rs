@@ -105,6 +105,11 @@ impl Directory {
         Some(view)
     }
 
+    /// Closes all connections that nobody uses now.
+    pub fn close_idle(&self, now: Instant) {
+        self.endpoints.borrow().values().for_each(|endpoint| endpoint.close_idle(now));
+    }
+
     /// Tells discovery what is in use, and forgets what was not used for a while.
     pub fn sweep(&self, worker: &Worker, now: Instant) {
         let discovery = &worker.plane.discovery;

@@ -84,6 +84,9 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
             series.close();
         }
         Err(error) => {
+            if tcp::is_exhaustion(&error) {
+                worker.exhausted(&error);
+            }
             worker.count(Event::ConnectFailed);
             debug!(%original, %error, "failed to connect outside the mesh");
             Stream::Plain(client).reset();
@@ -104,6 +107,10 @@ async fn dial(caller: &Caller) -> Option<(Stream, Dialled)> {
         match connect::open(&worker.plane.tls, &member.endpoint, Carries::Bytes).await {
             Ok(stream) => return Some((stream, Dialled { member, _busy: busy })),
             Err(error) => {
+                if let connect::Error::Exhausted(why) = &error {
+                    worker.exhausted(why);
+                    return None;
+                }
                 let source = std::error::Error::source(&error);
                 debug!(address = %member.endpoint.address, %error, ?source, "no connection");
                 worker.count(if error.is_about_identity() {

@@ -28,7 +28,7 @@ use crate::{
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
-    pool::Endpoint,
+    pool::{Endpoint, connect},
     trace::Kind,
     worker::Worker,
 };
@@ -193,6 +193,9 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
             worker.count(if refused { Event::RefusedServer } else { Event::ConnectFailed });
             endpoint.load.fail(now);
         }
+        Some(Failure::Connect(error)) if let connect::Error::Exhausted(why) = &**error => {
+            worker.exhausted(why);
+        }
         Some(Failure::NotProcessed | Failure::Closing | Failure::Broken(_) | Failure::Garbled) => {
             endpoint.load.fail(now);
         }
@@ -205,7 +208,9 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
 /// it, or if working on it twice is the same as once (RFC 9110, section 9.2.2).
 fn may_repeat(failure: &Failure, head: &Head) -> bool {
     match failure {
-        Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => true,
+        // What is missing here is missing for every endpoint.
+        Failure::Connect(error) => !matches!(**error, connect::Error::Exhausted(_)),
+        Failure::NotProcessed | Failure::Closing => true,
         Failure::Stale => head.is_idempotent(),
         Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff | Failure::Garbled => false,
     }
@@ -213,6 +218,7 @@ fn may_repeat(failure: &Failure, head: &Head) -> bool {
 
 fn reason(failure: &Failure) -> Reason {
     match failure {
+        Failure::Connect(error) if error.is_overload() => Reason::Overloaded,
         Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => Reason::Unreachable,
         Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
         Failure::BrokenOff => Reason::BrokenOff,

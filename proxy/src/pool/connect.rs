@@ -30,6 +30,9 @@ pub enum Error {
     /// Nobody answers there.
     #[error("failed to connect")]
     Connect(#[source] io::Error),
+    /// There is no room for another connection on this side.
+    #[error("no descriptor, port or memory for another connection")]
+    Exhausted(#[source] io::Error),
     /// Whoever answers there did not prove to be the one expected.
     #[error("failed to agree on a connection of the mesh")]
     Tls(#[source] tls::Error),
@@ -50,14 +53,26 @@ impl Error {
     pub const fn is_about_identity(&self) -> bool {
         match self {
             Self::Tls(_) => true,
-            Self::Connect(_) | Self::Http(_) | Self::Slow | Self::Crowded => false,
+            Self::Connect(_) | Self::Exhausted(_) | Self::Http(_) | Self::Slow | Self::Crowded => {
+                false
+            }
         }
     }
 
     /// Whether it says anything about the endpoint: one that is slow may yet be there.
     #[must_use]
     pub const fn is_verdict(&self) -> bool {
-        !matches!(self, Self::Slow | Self::Crowded)
+        !matches!(self, Self::Slow | Self::Crowded | Self::Exhausted(_))
+    }
+
+    /// Whether there is more to do than can be done.
+    #[must_use]
+    pub const fn is_overload(&self) -> bool {
+        matches!(self, Self::Crowded | Self::Exhausted(_))
+    }
+
+    fn of(error: io::Error) -> Self {
+        if tcp::is_exhaustion(&error) { Self::Exhausted(error) } else { Self::Connect(error) }
     }
 }
 
@@ -86,7 +101,7 @@ pub async fn open(tls: &Tls, endpoint: &Endpoint, carries: Carries) -> Result<St
         Transport::Mesh(_) | Transport::Plain => None,
     };
     let connected = tcp::connect(*address, source, connect_limit.get()).await;
-    let stream = Prefixed::new(connected.map_err(Error::Connect)?);
+    let stream = Prefixed::new(connected.map_err(Error::of)?);
     match transport {
         Transport::Mesh(id) => {
             let connected = tls.connect(stream, carries, id).await.map_err(Error::Tls)?;

@@ -24,6 +24,7 @@ use tracing::debug;
 use super::{
     Endpoint,
     connect::{Error, open},
+    places::QUEUE_LIMIT,
 };
 use crate::{
     http::{
@@ -84,7 +85,8 @@ impl Drop for Http2Lease {
 
 impl Http2Pool {
     /// A place on a connection, opening one if need be. Whoever loses patience leaves the attempt
-    /// to connect to those who come later; nobody waits longer than one such attempt may take.
+    /// to connect to those who come later; nobody waits longer than one such attempt may take, nor
+    /// than [`QUEUE_LIMIT`] for others to end.
     ///
     /// # Errors
     /// If no connection can be opened, or no place was to be had in time.
@@ -100,7 +102,13 @@ impl Http2Pool {
         }
         let turn = pool.stand_in_line().ok_or_else(|| Rc::new(Error::Crowded))?;
         pool.open_further(endpoint, tls);
-        let limit = patience.unwrap_or_else(|| endpoint.connect_limit.get() + tls::HANDSHAKE_LIMIT);
+        // There are connections, and others have all places on them; or there is none yet.
+        let limit = if pool.is_alive() {
+            QUEUE_LIMIT
+        } else {
+            endpoint.connect_limit.get() + tls::HANDSHAKE_LIMIT
+        };
+        let limit = patience.map_or(limit, |patience| patience.min(limit));
         match timeout(limit, turn).await {
             Ok(Ok(told)) => told,
             Ok(Err(_)) | Err(_) if patience.is_none() => Err(Rc::new(Error::Crowded)),

@@ -110,6 +110,7 @@ fn settings(pod: &Pod) -> Settings {
         own_addresses: pod.addresses.iter().map(|address| address.to_canonical()).collect(),
         proxy_protocol_ports: pod.proxy_protocol_ports.iter().copied().collect(),
         connections: CONNECTIONS,
+        queue_limit: QUEUE_LIMIT,
         head_limit: HEAD_LIMIT,
         strict_grace: STRICT_GRACE,
     }
@@ -117,6 +118,9 @@ fn settings(pod: &Pod) -> Settings {
 
 /// Connections that a pod may have open through its proxy, either way.
 const CONNECTIONS: usize = 10_000;
+/// How long a connection waits for a place: longer than a burst takes, and not so long that its
+/// client has given up.
+const QUEUE_LIMIT: Duration = Duration::from_secs(1);
 /// How long plain connections may go on once the workload is strict.
 const STRICT_GRACE: Duration = Duration::from_secs(30);
 /// How long a client may take over the head of a request.

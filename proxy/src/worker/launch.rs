@@ -1,5 +1,4 @@
-//! Starts the workers and stops them. The first one also accepts, and hands on what others have
-//! more room for.
+//! Starts the workers and stops them. Each accepts, so that connections wait for none that is busy.
 
 use std::{
     io,
@@ -44,7 +43,7 @@ pub enum Error {
         /// What the kernel says.
         source: io::Error,
     },
-    /// There is no thread to be had.
+    /// There is no thread to be had, or no descriptor for what it needs.
     #[error("failed to start a worker")]
     Spawn(#[source] io::Error),
     /// A worker ended with an error, or by a panic.
@@ -67,11 +66,11 @@ impl Workers {
         let count = plane.settings.workers.max(1);
         let (desks, queues): (Vec<_>, Vec<_>) = (0..count).map(|_| Desk::new()).unzip();
         let dispatch = Arc::new(Dispatch::new(desks, plane.settings.connections));
-        let mut listeners = Some((outbound, inbound));
         let mut threads = Vec::new();
         for (index, queue) in queues.into_iter().enumerate() {
             let (plane, dispatch, stop) = (Arc::clone(plane), Arc::clone(&dispatch), stop.clone());
-            let part = Part { index, plane, dispatch, queue, listeners: listeners.take() };
+            let listeners = (share(&outbound)?, share(&inbound)?);
+            let part = Part { index, plane, dispatch, queue, listeners };
             let guard = ended.clone().drop_guard();
             let name = format!("worker-{index}");
             let run = move || {
@@ -113,7 +112,7 @@ struct Part {
     plane: Arc<Plane>,
     dispatch: Arc<Dispatch>,
     queue: mpsc::Receiver<Accepted>,
-    listeners: Option<(Vec<StdListener>, Vec<StdListener>)>,
+    listeners: (Vec<StdListener>, Vec<StdListener>),
 }
 
 impl Part {
@@ -136,7 +135,7 @@ impl Part {
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Worker::keep_tidy(Rc::downgrade(&worker)));
         tasks.spawn_local(Worker::follow_mesh(Rc::downgrade(&worker)));
-        let (outbound, inbound) = listeners.unwrap_or_default();
+        let (outbound, inbound) = listeners;
         let sides = [(Side::Outbound, outbound), (Side::Inbound, inbound)];
         for (side, listeners) in sides {
             for listener in listeners {
@@ -169,6 +168,11 @@ fn listen(listener: &Listener) -> Result<Vec<StdListener>, Error> {
         }
     }
     Ok(bound)
+}
+
+/// The same listeners for one more worker.
+fn share(listeners: &[StdListener]) -> Result<Vec<StdListener>, Error> {
+    listeners.iter().map(|listener| listener.try_clone().map_err(Error::Spawn)).collect()
 }
 
 fn bind(address: SocketAddr) -> io::Result<StdListener> {

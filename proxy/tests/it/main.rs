@@ -24,6 +24,8 @@ mod mesh;
 #[cfg(test)]
 mod namespace;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod passed_on;
 #[cfg(test)]
 mod plain;

@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::time::Instant;
+
+use super::{Places, QUEUE_LIMIT};
+use crate::pool::connect::Error;
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_too_long_is_turned_away() {
+    let places = Places::new(1);
+    let _taken = places.take(None).await.unwrap();
+    for patience in [None, Some(Duration::from_millis(300)), Some(Duration::from_secs(60))] {
+        let began = Instant::now();
+        assert!(matches!(places.take(patience).await, Err(Error::Crowded)));
+        let waited = began.elapsed();
+        let expected = patience.unwrap_or(QUEUE_LIMIT).min(QUEUE_LIMIT);
+        assert!(waited >= expected && waited <= expected + Duration::from_millis(2), "{waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_given_back_goes_to_who_waited_longest() {
+    let places = Places::new(1);
+    let taken = places.take(None).await.unwrap();
+    let (mut first, mut second) = (Box::pin(places.take(None)), Box::pin(places.take(None)));
+    assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+    drop(taken);
+    assert!((&mut second).now_or_never().is_none());
+    assert!(first.now_or_never().unwrap().is_ok());
+}
