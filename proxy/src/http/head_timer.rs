@@ -36,6 +36,8 @@ pub struct Watched<I> {
 #[derive(Debug, Default)]
 pub struct HeadState {
     in_request: AtomicBool,
+    /// Whether bytes of a head came, and its end has not.
+    begun: AtomicBool,
     /// How many heads have come to their end.
     complete: AtomicU64,
 }
@@ -49,8 +51,16 @@ impl HeadState {
     #[must_use]
     pub fn enter(self: &Arc<Self>) -> InRequest {
         self.in_request.store(true, Ordering::Relaxed);
+        self.begun.store(false, Ordering::Relaxed);
         self.complete.fetch_add(1, Ordering::Relaxed);
         InRequest(Arc::clone(self))
+    }
+
+    /// How many heads have come to their end, if nothing is under way now: no request, and no head.
+    #[must_use]
+    pub fn resting(&self) -> Option<u64> {
+        let busy = self.in_request.load(Ordering::Relaxed) || self.begun.load(Ordering::Relaxed);
+        (!busy).then(|| self.complete.load(Ordering::Relaxed))
     }
 }
 
@@ -64,6 +74,11 @@ impl<I> Watched<I> {
     /// Watches `inner`: a head may take `limit` from its first byte to its last.
     pub const fn new(inner: I, state: Arc<HeadState>, limit: Duration) -> Self {
         Self { inner, state, limit, complete: 0, deadline: None }
+    }
+
+    /// What was watched.
+    pub fn into_inner(self) -> I {
+        self.inner
     }
 
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -91,6 +106,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
             buffer.filled().len() > before && !self.state.in_request.load(Ordering::Relaxed);
         if begun && self.deadline.is_none() {
             self.deadline = Some(Box::pin(sleep(self.limit)));
+            self.state.begun.store(true, Ordering::Relaxed);
         }
         read
     }

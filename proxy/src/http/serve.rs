@@ -1,7 +1,13 @@
 //! Serves HTTP on a connection that a client opened.
 
-use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -10,11 +16,13 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::debug;
 
 use super::{
     CONNECTION_WINDOW, LONGEST_HEAD, Local, OnThisWorker, STREAM_WINDOW, STREAMS,
     body::ResponseBody,
     head_timer::{HeadState, InRequest, Watched},
+    park::Keeping,
 };
 use crate::drain::State;
 
@@ -55,8 +63,42 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let state = Arc::new(HeadState::default());
-    let io = TokioIo::new(Watched::new(io, Arc::clone(&state), head_limit));
-    let service = service_fn(move |request| handler(request, Some(state.enter())));
+    let mut leaving = leaving;
+    let mut io = Keeping::new(io, Bytes::new());
+    loop {
+        // Boxed, so that a connection that rests does not keep the room of one that works.
+        let served = Box::pin(serve_until_rest(io, &handler, &state, head_limit, &mut leaving));
+        let Some(resting) = served.await? else { return Ok(()) };
+        let spoken_on = tokio::select! {
+            biased;
+            () = &mut leaving => return Ok(()),
+            spoken_on = resting.spoken_on() => spoken_on,
+        };
+        match spoken_on {
+            Ok(Some(again)) => io = again,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                debug!(%error, "a resting connection broke");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Serves requests; gives the connection back once it rests, and nothing once it has ended.
+async fn serve_until_rest<I>(
+    io: Keeping<I>,
+    handler: &Handler,
+    state: &Arc<HeadState>,
+    head_limit: Duration,
+    leaving: &mut Leaving,
+) -> hyper::Result<Option<Keeping<I>>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let hold = io.hold();
+    let io = TokioIo::new(Watched::new(io, Arc::clone(state), head_limit));
+    let service = service_fn(|request| handler(request, Some(state.enter())));
     let mut builder = http1::Builder::new();
     builder
         // A client that closes has given up, and so do we: whoever works for it is told.
@@ -64,13 +106,21 @@ where
         .header_read_timeout(None)
         .max_buf_size(LONGEST_HEAD as usize)
         .auto_date_header(false);
-    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    let mut connection = builder.serve_connection(io, service).with_upgrades();
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return ended,
-        () = leaving => connection.as_mut().graceful_shutdown(),
+        ended = &mut connection => return ended.map(|()| None),
+        () = leaving => {
+            Pin::new(&mut connection).graceful_shutdown();
+            return connection.await.map(|()| None);
+        }
+        () = hold.rested(state) => {}
     }
-    connection.await
+    hold.keep_open();
+    Pin::new(&mut connection).graceful_shutdown();
+    (&mut connection).await?;
+    let parts = connection.into_parts();
+    Ok(parts.map(|parts| parts.io.into_inner().into_inner().taken_back(&parts.read_buf)))
 }
 
 /// Serves HTTP/2 until the client closes, or we leave and what was begun has ended.
@@ -110,3 +160,6 @@ pub async fn drained(mut state: tokio::sync::watch::Receiver<State>) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
