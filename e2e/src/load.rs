@@ -13,6 +13,7 @@ pub struct Load {
     namespace: Namespace,
     target: String,
     container: String,
+    port: u16,
 }
 
 impl Load {
@@ -38,7 +39,13 @@ impl Load {
     #[must_use]
     pub fn running(namespace: &Namespace, target: &str, container: &str) -> Self {
         let (target, container) = (target.to_owned(), container.to_owned());
-        Self { namespace: namespace.clone(), target, container }
+        Self { namespace: namespace.clone(), target, container, port: PAGE }
+    }
+
+    /// With its page of counts on another port, where several share a pod.
+    #[must_use]
+    pub fn on_port(self, port: u16) -> Self {
+        Self { port, ..self }
     }
 
     /// What was counted since the last reset.
@@ -72,7 +79,7 @@ impl Load {
 
     async fn ask(&self, method: &str, path: &str) -> Result<String> {
         let (url, method) =
-            (format!("--url=http://127.0.0.1:9000{path}"), format!("--method={method}"));
+            (format!("--url=http://127.0.0.1:{}{path}", self.port), format!("--method={method}"));
         let command = ["testkit", "http-client", &url, &method];
         let text = exec(&self.namespace.name, &self.target, &self.container, &command).await?;
         match serde_json::from_str(&text)
@@ -83,3 +90,6 @@ impl Load {
         }
     }
 }
+
+/// Where the page of counts is, unless said otherwise.
+const PAGE: u16 = 9000;

@@ -23,6 +23,17 @@ impl Namespace {
 }
 
 impl Scrape {
+    /// What the proxy of a pod counts, asked by the API server: for those who look often.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn through_the_api(shop: &Namespace, pod: &str) -> Result<Self> {
+        let namespace = &shop.name;
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:15020/proxy/metrics");
+        let request = http::Request::get(path).body(Vec::new())?;
+        Ok(Self(shop.world().client.request_text(request).await?))
+    }
+
     /// What all series of this name with these labels, and any others, add up to.
     ///
     /// # Errors

@@ -32,4 +32,6 @@ mod s12_rotation;
 #[cfg(test)]
 mod s13_routes;
 #[cfg(test)]
+mod s14_soak;
+#[cfg(test)]
 mod s99_uninstall;

@@ -48,6 +48,23 @@ async fn a_mail_server_greets_its_clients_and_takes_their_letters() {
 }
 
 #[tokio::test]
+async fn an_echo_that_says_goodbye_does_so_behind_a_whole_line() {
+    let args = ["tcp-echo", "--port", "0", "--say-goodbye"];
+    let (server, address) = Process::serving(&args).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"one\nha").await.unwrap();
+    let mut back = [0; 6];
+    stream.read_exact(&mut back).await.unwrap();
+    server.stop_listening(address).await;
+    stream.write_all(b"lf\n").await.unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert_eq!((&back, rest.as_str()), (b"one\nha", "lf\n"));
+    drop(stream);
+    assert_eq!(server.exit_code().await, 0);
+}
+
+#[tokio::test]
 async fn a_stopping_echo_waits_for_its_clients() {
     let (server, address) = Process::serving(&["tcp-echo", "--port", "0"]).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
