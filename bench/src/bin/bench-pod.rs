@@ -11,6 +11,10 @@ struct Arguments {
     pod: pod::Args,
 }
 
+/// As `serin-proxy` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     runtime::tls::install_provider();

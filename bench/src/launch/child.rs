@@ -31,6 +31,9 @@ impl Child {
             .args(["-c", core])
             .arg(program)
             .args(args)
+            // As Serin's image has it. No peer knows these but the minimal one with the same
+            // allocator, and huge pages are to it what they are to us.
+            .envs(ALLOCATOR)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -98,3 +101,6 @@ impl Drop for Child {
 
 const TRIES: u32 = 500;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// The same as in `xtask/src/image/part.rs`.
+const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "10"), ("MIMALLOC_ALLOW_THP", "0")];
