@@ -16,7 +16,7 @@ pub mod upgrade;
 
 use std::pin::Pin;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 /// Runs hyper's tasks on the worker that owns the connection; nothing is ever sent to another
 /// thread.
@@ -43,6 +43,10 @@ pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for")
 pub const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-serin-client-version");
 /// Between proxies, on a 503: nobody has begun to work on the request, so it may be sent elsewhere.
 pub const NOT_PROCESSED: HeaderName = HeaderName::from_static("x-serin-not-processed");
+/// The value of [`NOT_PROCESSED`] when the endpoint is about to leave, which is no failure of it.
+pub const LEAVING: HeaderValue = HeaderValue::from_static("leaving");
+/// Between proxies, on a request: it can be sent elsewhere, so one that leaves need not take it.
+pub const ELSEWHERE: HeaderName = HeaderName::from_static("x-serin-elsewhere");
 
 /// How much of one stream may be under way without the reader having asked for it.
 pub const STREAM_WINDOW: u32 = 256 * 1024;

@@ -329,4 +329,4 @@ fn poll_telling(
 }
 
 /// How much of a request's body is kept to be sent again.
-const KEPT: usize = 64 * 1024;
+pub const KEPT: usize = 64 * 1024;

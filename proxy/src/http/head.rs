@@ -6,7 +6,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, framing, host};
+use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, ELSEWHERE, NOT_PROCESSED, framing, host};
 
 /// A request's head, without what belonged to the hop it came by.
 #[derive(Clone, Debug)]
@@ -62,6 +62,12 @@ impl Head {
     /// Removes what only this mesh's proxies may say.
     pub fn strip_claims(&mut self) {
         strip_claims(&mut self.headers);
+    }
+
+    /// How long the body says that it is.
+    #[must_use]
+    pub fn length(&self) -> Option<usize> {
+        self.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 
     /// The host the client asked for; nothing if it named none.
@@ -161,7 +167,7 @@ impl Head {
 
 /// Removes what only this mesh's proxies may say.
 pub fn strip_claims(headers: &mut HeaderMap) {
-    for name in [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED] {
+    for name in [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, ELSEWHERE] {
         headers.remove(name);
     }
 }

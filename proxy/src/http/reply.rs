@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Version, header};
 
-use super::{NOT_PROCESSED, body::ResponseBody, exchange::Exchange};
+use super::{LEAVING, NOT_PROCESSED, body::ResponseBody, exchange::Exchange};
 use crate::metrics::labels::Flags;
 
 /// Why a request has no answer but ours.
@@ -122,6 +122,17 @@ pub fn malformed(exchange: &Exchange, spoken: Version) -> Response<ResponseBody>
 pub fn not_processed(exchange: &Exchange, reason: Reason) -> Response<ResponseBody> {
     let mut response = answer(exchange, reason);
     response.headers_mut().insert(NOT_PROCESSED, HeaderValue::from_static("1"));
+    response
+}
+
+/// The answer of one that is about to leave, to a peer's proxy that can ask elsewhere.
+#[must_use]
+pub fn leaving(exchange: &Exchange) -> Response<ResponseBody> {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    exchange.answered_here(status.as_u16(), None, Reason::Unreachable.flags());
+    let mut response = Response::new(ResponseBody::Empty);
+    *response.status_mut() = status;
+    response.headers_mut().insert(NOT_PROCESSED, LEAVING);
     response
 }
 

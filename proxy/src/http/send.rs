@@ -9,14 +9,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, client::conn::http1};
 
 use super::{
-    NOT_PROCESSED,
+    ELSEWHERE, LEAVING, NOT_PROCESSED,
     body::{RequestBody, Source},
     framing,
     head::{Head, Hop},
     upgrade::Wish,
 };
 use crate::{
-    pool::{Busy, Endpoint, Http2Lease, Http2Pool, Place, Transport, begin_http1, connect},
+    pool::{
+        Busy, Endpoint, Http2Lease, Http2Pool, Place, Transport, begin_http1,
+        connect,
+    },
     tls::{Carries, Tls},
 };
 
@@ -50,6 +53,8 @@ pub enum Failure {
     Connect(Rc<connect::Error>),
     /// The endpoint said that it did not work on the request.
     NotProcessed,
+    /// The endpoint is about to leave, and did not take what can be sent elsewhere.
+    Leaving,
     /// The connection was about to close, and took the request no more.
     Closing,
     /// A kept connection was closed before any byte of a response: most likely while it was idle.
@@ -73,6 +78,8 @@ pub struct Means<'a> {
     pub keep: bool,
     /// How long a connection is waited for by someone who can go elsewhere.
     pub patience: Option<Duration>,
+    /// Whether the request can be sent elsewhere if the endpoint does not take it.
+    pub elsewhere: bool,
 }
 
 impl Failure {
@@ -87,7 +94,7 @@ impl Failure {
             | Self::Broken(_)
             | Self::BodyGone
             | Self::Garbled => true,
-            Self::BrokenOff => false,
+            Self::Leaving | Self::BrokenOff => false,
         }
     }
 }
@@ -134,10 +141,13 @@ fn blame(failure: Failure, source: Option<&Rc<Source>>) -> Failure {
 /// The mark of the other side's proxy that nobody has begun to work on the request; from anyone
 /// else it means nothing.
 fn refused(sent: Sent, endpoint: &Endpoint) -> Result<Sent, Failure> {
-    let marked = sent.response.status() == StatusCode::SERVICE_UNAVAILABLE
-        && matches!(endpoint.transport, Transport::Mesh(_))
-        && sent.response.headers().contains_key(NOT_PROCESSED);
-    if marked { Err(Failure::NotProcessed) } else { Ok(sent) }
+    let may_be = sent.response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && matches!(endpoint.transport, Transport::Mesh(_));
+    match sent.response.headers().get(NOT_PROCESSED) {
+        Some(why) if may_be && *why == LEAVING => Err(Failure::Leaving),
+        Some(_) if may_be => Err(Failure::NotProcessed),
+        Some(_) | None => Ok(sent),
+    }
 }
 
 /// What a server says, if the client can be told the same.
@@ -168,7 +178,10 @@ async fn send_http2(
     for _ in 0..UNSENT {
         let lease =
             Http2Pool::take(endpoint, means.tls, means.patience).await.map_err(Failure::Connect)?;
-        let request = head.request(hop, &endpoint.authority, body(source)?);
+        let mut request = head.request(hop, &endpoint.authority, body(source)?);
+        if hop == Hop::Mesh && means.elsewhere {
+            request.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
+        }
         match lease.sender().try_send_request(request).await {
             Ok(response) => {
                 return Ok(Sent {
@@ -246,10 +259,7 @@ pub async fn send_alone(
     clear(refused(Sent { response, lease }, endpoint)?, true)
 }
 
-async fn open_http1(
-    means: Means<'_>,
-    endpoint: &Endpoint,
-) -> Result<http1::SendRequest<RequestBody>, Failure> {
+async fn open_http1(means: Means<'_>, endpoint: &Endpoint) -> Result<http1::SendRequest<RequestBody>, Failure> {
     let begun = async {
         let stream = connect::open(means.tls, endpoint, Carries::Http1).await?;
         begin_http1(stream).await
@@ -285,6 +295,13 @@ fn judge_http2(error: hyper::Error) -> Failure {
         Some((cause, h2::Reason::NO_ERROR)) if cause.is_go_away() => Failure::Closing,
         Some(_) | None => Failure::Broken(error),
     }
+}
+
+/// Whether the other side reset the connection.
+#[must_use]
+pub fn is_reset(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 fn judge_http1(error: hyper::Error, reused: bool) -> Failure {

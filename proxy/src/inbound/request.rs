@@ -10,13 +10,13 @@ use super::{strict, visitor::Visitor};
 use crate::{
     access_log::Entry,
     http::{
-        CLIENT_CERTIFICATE, FORWARDED_FOR,
+        CLIENT_CERTIFICATE, ELSEWHERE, FORWARDED_FOR,
         body::{ResponseBody, Source},
         exchange::{Exchange, Held},
         head::{Head, strip_claims, strip_hop},
         head_timer::InRequest,
-        reply::{Reason, answer, malformed, not_processed},
-        send::{Failure, Means, Sent, send, send_alone},
+        reply::{Reason, answer, leaving, malformed, not_processed},
+        send::{Failure, Means, Sent, is_reset, send, send_alone},
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
@@ -37,6 +37,7 @@ pub(super) async fn handle(
     let wish = Wish::of(&mut request);
     let carried = request.version();
     let (parts, body) = request.into_parts();
+    let may_go_elsewhere = visitor.is_peer && parts.headers.contains_key(ELSEWHERE);
     let mut head = head(&visitor, parts);
     let span = visitor.worker.begin_span(&mut head, Kind::Server);
     let source = Source::new(body);
@@ -54,6 +55,10 @@ pub(super) async fn handle(
     }
     if !head.is_well_formed() {
         return Ok(malformed(&exchange, carried));
+    }
+    if may_go_elsewhere && visitor.worker.plane.drain.is_draining() {
+        // The application may be gone before it has taken the request, and nobody could tell.
+        return Ok(leaving(&exchange));
     }
     let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
         Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
@@ -126,7 +131,8 @@ async fn attempt(
     wish: Option<&Wish>,
 ) -> Result<Sent, Failure> {
     let plane = &visitor.worker.plane;
-    let means = Means { tls: &plane.tls, keep: !plane.drain.is_draining(), patience: None };
+    let keep = !plane.drain.is_draining();
+    let means = Means { tls: &plane.tls, keep, patience: None, elsewhere: false };
     let application = &visitor.application;
     if let Some(wish) = wish {
         return send_alone(means, application, head, source, wish).await;
@@ -135,6 +141,8 @@ async fn attempt(
     let again = match &sent {
         Err(Failure::Closing) => true,
         Err(Failure::Stale) => head.is_idempotent(),
+        // An application that leaves resets what waits to be accepted.
+        Err(Failure::Broken(error)) => !keep && is_reset(error) && head.is_idempotent(),
         Ok(_) | Err(_) => false,
     };
     if !again {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access_log::Entry,
     http::{
-        body::{ResponseBody, Source},
+        body::{KEPT, ResponseBody, Source},
         exchange::{Exchange, Held},
         head::{Head, strip_claims, strip_hop},
         head_timer::InRequest,
@@ -91,7 +91,8 @@ impl Trip {
             };
             let address = member.endpoint.address;
             exchange.directed(member.recorder(worker), member.row.clone(), Some(address));
-            let failure = match self.attempt(&member, patience, wish.as_ref()).await {
+            let means = self.means(patience, &tried);
+            let failure = match self.attempt(&member, means, wish.as_ref()).await {
                 Ok(sent) => return self.pass_on(exchange, &member, sent, wish),
                 Err(failure) => failure,
             };
@@ -137,14 +138,20 @@ impl Trip {
         Reason::NoEndpoint
     }
 
+    /// What an attempt is made with. Whoever has `patience` has another endpoint to ask.
+    fn means(&self, patience: Option<Duration>, tried: &Tried) -> Means<'_> {
+        let is_short = self.source.is_none() || self.head.length().is_some_and(|it| it <= KEPT);
+        let elsewhere = patience.is_some() && tried.has_room_for_two() && is_short;
+        Means { tls: &self.caller.worker.plane.tls, keep: true, patience, elsewhere }
+    }
+
     async fn attempt(
         &self,
         member: &Member,
-        patience: Option<Duration>,
+        means: Means<'_>,
         wish: Option<&Wish>,
     ) -> Result<Sent, Failure> {
         let worker = &self.caller.worker;
-        let means = Means { tls: &worker.plane.tls, keep: true, patience };
         let began = Instant::now();
         let sent = match wish {
             Some(wish) => {
@@ -196,7 +203,13 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
         Some(Failure::Connect(error)) if let connect::Error::Exhausted(why) = &**error => {
             worker.exhausted(why);
         }
-        Some(Failure::NotProcessed | Failure::Closing | Failure::Broken(_) | Failure::Garbled) => {
+        Some(
+            Failure::NotProcessed
+            | Failure::Leaving
+            | Failure::Closing
+            | Failure::Broken(_)
+            | Failure::Garbled,
+        ) => {
             endpoint.load.fail(now);
         }
         None | Some(Failure::Connect(_)) => endpoint.load.observe(now - began, now),
@@ -210,7 +223,7 @@ fn may_repeat(failure: &Failure, head: &Head) -> bool {
     match failure {
         // What is missing here is missing for every endpoint.
         Failure::Connect(error) => !matches!(**error, connect::Error::Exhausted(_)),
-        Failure::NotProcessed | Failure::Closing => true,
+        Failure::NotProcessed | Failure::Leaving | Failure::Closing => true,
         Failure::Stale => head.is_idempotent(),
         Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff | Failure::Garbled => false,
     }
@@ -219,7 +232,9 @@ fn may_repeat(failure: &Failure, head: &Head) -> bool {
 fn reason(failure: &Failure) -> Reason {
     match failure {
         Failure::Connect(error) if error.is_overload() => Reason::Overloaded,
-        Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => Reason::Unreachable,
+        Failure::Connect(_) | Failure::NotProcessed | Failure::Leaving | Failure::Closing => {
+            Reason::Unreachable
+        }
         Failure::Stale | Failure::Broken(_) | Failure::BodyGone => Reason::CutOff,
         Failure::BrokenOff => Reason::BrokenOff,
         Failure::Garbled => Reason::Garbled,

@@ -335,6 +335,12 @@ impl Tried {
         self.0.iter().any(Option::is_none)
     }
 
+    /// Whether there may be another attempt after the next.
+    #[must_use]
+    pub fn has_room_for_two(&self) -> bool {
+        self.0.iter().filter(|tried| tried.is_none()).nth(1).is_some()
+    }
+
     /// Whether there was any.
     #[must_use]
     pub fn is_any(&self) -> bool {

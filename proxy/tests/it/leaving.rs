@@ -19,6 +19,7 @@ use tokio::{
     time::Instant,
 };
 
+use crate::split::{split, under_rollout};
 use crate::talk::{Application, full, get, http1, http2, spawn, text, words};
 
 /// Two servers of one service, and a client's proxy that knows both.
@@ -128,6 +129,27 @@ async fn a_draining_proxy_tells_a_client_without_one_to_connect_anew() {
     let response = client.send_request(get("/")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["connection"], "close");
+}
+
+#[tokio::test]
+async fn a_draining_proxy_leaves_its_application_alone_while_another_can_be_asked() {
+    let shop = Shop::open().await;
+    let under_rollout = under_rollout(split(0));
+    shop.client.feed().push(under_rollout.0, under_rollout.1);
+    shop.servers[0].plane.drain.begin(Instant::now() + Duration::from_secs(30));
+    let mut client = http1(shop.client.outbound()).await;
+    for _ in 0..50 {
+        // Nobody could say of it whether it was read when the application went away.
+        let request = Request::post("/").header("host", "a").body(full("hello")).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(words(response).await, "hello");
+    }
+    let served = |server: &Proxy| server.counted("istio_requests_total", &["code=\"200\""]);
+    assert_eq!(shop.servers.each_ref().map(served), [0.0, 50.0]);
+    assert!(shop.client.counted("serin_proxy_events_total", &["replayed"]) >= 1.0);
+    // To leave is no failure of a release.
+    assert!(shop.client.plane.rows.snapshot().iter().all(|row| row.failures == 0));
 }
 
 #[tokio::test]
