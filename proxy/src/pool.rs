@@ -1,6 +1,7 @@
 //! Endpoints as one worker knows them: how each is reached, how it is doing, and the connections to
 //! it that are kept for the next request.
 
+mod age;
 pub mod connect;
 mod http1;
 mod http2;
@@ -13,7 +14,7 @@ use model::identity::SpiffeId;
 use tokio::time::Instant;
 
 pub use self::{
-    http1::{Http1Pool, begin as begin_http1},
+    http1::{Http1Connection, Http1Pool, begin as begin_http1},
     http2::{Http2Lease, Http2Pool},
     places::{Place, Places},
 };

@@ -6,7 +6,7 @@
 use std::{error::Error as _, rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::body::Incoming;
 
 use super::{
     ELSEWHERE, LEAVING, NOT_PROCESSED,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     pool::{
-        Busy, Endpoint, Http2Lease, Http2Pool, Place, Transport, begin_http1,
+        Busy, Endpoint, Http1Connection, Http2Lease, Http2Pool, Place, Transport, begin_http1,
         connect,
     },
     tls::{Carries, Tls},
@@ -42,7 +42,7 @@ pub struct Lease {
 
 #[derive(Debug)]
 enum Hold {
-    Http1 { sender: http1::SendRequest<RequestBody>, endpoint: Rc<Endpoint>, keep: bool },
+    Http1 { connection: Http1Connection, endpoint: Rc<Endpoint>, keep: bool },
     Http2 { _place: Http2Lease },
 }
 
@@ -105,7 +105,7 @@ impl Lease {
         let Self { hold, busy, _place } = self;
         drop(busy);
         match hold {
-            Hold::Http1 { sender, endpoint, keep: true } => endpoint.http1.give(sender),
+            Hold::Http1 { connection, endpoint, keep: true } => endpoint.http1.give(connection),
             Hold::Http1 { .. } | Hold::Http2 { .. } => {}
         }
     }
@@ -208,16 +208,16 @@ async fn send_http1(
     loop {
         let kept = if means.keep { endpoint.http1.take() } else { None };
         let reused = kept.is_some();
-        let mut sender = match kept {
-            Some(sender) => sender,
+        let mut connection = match kept {
+            Some(connection) => connection,
             None => open_http1(means, endpoint).await?,
         };
         let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
         let request = framed(request, source);
-        match sender.try_send_request(request).await {
+        match connection.sender.try_send_request(request).await {
             Ok(response) => {
                 let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
-                let hold = Hold::Http1 { sender, endpoint, keep };
+                let hold = Hold::Http1 { connection, endpoint, keep };
                 let lease = Lease { hold, busy, _place: Some(place) };
                 return Ok(Sent { response, lease });
             }
@@ -244,22 +244,22 @@ pub async fn send_alone(
         return send(means, endpoint, head, source).await;
     }
     let busy = endpoint.enter();
-    let mut sender = open_http1(means, endpoint).await?;
+    let mut connection = open_http1(means, endpoint).await?;
     let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
     let mut request = framed(request, source);
     if let Some(protocol) = &wish.protocol {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    let response = sender.send_request(request).await;
+    let response = connection.sender.send_request(request).await;
     let response = response.map_err(|error| blame(Failure::Broken(error), source))?;
-    let hold = Hold::Http1 { sender, endpoint: Rc::clone(endpoint), keep: false };
+    let hold = Hold::Http1 { connection, endpoint: Rc::clone(endpoint), keep: false };
     // It may live for as long as its client, and has a place among the connections.
     let lease = Lease { hold, busy, _place: None };
     clear(refused(Sent { response, lease }, endpoint)?, true)
 }
 
-async fn open_http1(means: Means<'_>, endpoint: &Endpoint) -> Result<http1::SendRequest<RequestBody>, Failure> {
+async fn open_http1(means: Means<'_>, endpoint: &Endpoint) -> Result<Http1Connection, Failure> {
     let begun = async {
         let stream = connect::open(means.tls, endpoint, Carries::Http1).await?;
         begin_http1(stream).await

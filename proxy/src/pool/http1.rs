@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::connect::Error;
+use super::{age::Age, connect::Error};
 use crate::{
     http::{LONGEST_HEAD, body::RequestBody},
     tcp::stream::Stream,
@@ -20,39 +20,53 @@ pub struct Http1Pool {
     idle: RefCell<Vec<Idle>>,
 }
 
+/// A connection, and how long it has been in use.
+#[derive(Debug)]
+pub struct Http1Connection {
+    /// What sends on it.
+    pub sender: SendRequest<RequestBody>,
+    age: Age,
+}
+
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    connection: Http1Connection,
     since: Instant,
 }
 
 impl Http1Pool {
     /// A connection that is ready for a request, if one is kept.
-    pub fn take(&self) -> Option<SendRequest<RequestBody>> {
+    pub fn take(&self) -> Option<Http1Connection> {
         let mut idle = self.idle.borrow_mut();
         let mut at = idle.len();
         while let Some(kept) = at.checked_sub(1).and_then(|last| idle.get(last)) {
             at -= 1;
-            if kept.sender.is_closed() {
+            if kept.connection.sender.is_closed() {
                 drop(idle.remove(at));
-            } else if kept.sender.is_ready() {
-                return Some(idle.remove(at).sender);
+            } else if kept.connection.sender.is_ready() {
+                return Some(idle.remove(at).connection);
             }
         }
         None
     }
 
-    /// Keeps a connection whose response has ended. It may still be busy with the end of its
-    /// request.
-    pub fn give(&self, sender: SendRequest<RequestBody>) {
-        let mut idle = self.idle.borrow_mut();
-        if !sender.is_closed() && idle.len() < KEPT {
-            idle.push(Idle { sender, since: Instant::now() });
+    /// Keeps a connection whose response has ended, unless it has been used for long enough. It may
+    /// still be busy with the end of its request.
+    pub fn give(&self, connection: Http1Connection) {
+        let (mut idle, since) = (self.idle.borrow_mut(), Instant::now());
+        connection.age.count();
+        let is_good = !connection.sender.is_closed() && !connection.age.is_over(since);
+        if is_good && idle.len() < KEPT {
+            idle.push(Idle { connection, since });
         }
     }
 
     pub(super) fn sweep(&self, now: Instant, limit: Duration) {
-        let is_fresh = |kept: &Idle| !kept.sender.is_closed() && now - kept.since < limit;
+        let is_fresh = |kept: &Idle| {
+            let Idle { connection, since } = kept;
+            let is_over = connection.sender.is_closed() || connection.age.is_over(now);
+            !is_over && now - *since < limit
+        };
         self.idle.borrow_mut().retain(is_fresh);
     }
 }
@@ -61,7 +75,7 @@ impl Http1Pool {
 ///
 /// # Errors
 /// If hyper does not take it.
-pub async fn begin(stream: Stream) -> Result<SendRequest<RequestBody>, Error> {
+pub async fn begin(stream: Stream) -> Result<Http1Connection, Error> {
     let mut builder = Builder::new();
     builder.max_buf_size(LONGEST_HEAD as usize);
     let (sender, connection) =
@@ -71,7 +85,7 @@ pub async fn begin(stream: Stream) -> Result<SendRequest<RequestBody>, Error> {
             debug!(%error, "connection to an HTTP/1.1 server ended");
         }
     });
-    Ok(sender)
+    Ok(Http1Connection { sender, age: Age::new(Instant::now()) })
 }
 
 /// How many connections are kept to one endpoint.

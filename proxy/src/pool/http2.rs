@@ -23,6 +23,7 @@ use tracing::debug;
 
 use super::{
     Endpoint,
+    age::Age,
     connect::{Error, open},
     places::QUEUE_LIMIT,
 };
@@ -52,6 +53,7 @@ struct Connection {
     tls: Arc<Tls>,
     streams: Cell<u32>,
     idle_since: Cell<Instant>,
+    age: Age,
 }
 
 /// A place on a connection, until it is dropped.
@@ -70,6 +72,7 @@ impl Http2Lease {
 
     fn take(connection: &Rc<Connection>, endpoint: &Rc<Endpoint>) -> Self {
         connection.streams.set(connection.streams.get() + 1);
+        connection.age.count();
         Self { connection: Rc::clone(connection), endpoint: Rc::clone(endpoint) }
     }
 }
@@ -215,7 +218,9 @@ impl Http2Pool {
     pub(super) fn sweep(&self, now: Instant, limit: Duration) {
         let in_use = |connection: &Rc<Connection>| {
             let fresh = now - connection.idle_since.get() < limit;
-            !connection.sender.is_closed() && (connection.streams.get() > 0 || fresh)
+            // What is under way on one that is no longer listed goes on to its end.
+            let is_over = connection.sender.is_closed() || connection.age.is_over(now);
+            !is_over && (connection.streams.get() > 0 || fresh)
         };
         self.connections.borrow_mut().retain(in_use);
     }
@@ -239,8 +244,9 @@ async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Connection, Erro
             debug!(%error, "connection to an HTTP/2 server ended");
         }
     });
-    let (streams, idle_since) = (Cell::new(0), Cell::new(Instant::now()));
-    Ok(Connection { sender, tls: Arc::clone(tls), streams, idle_since })
+    let now = Instant::now();
+    let (streams, idle_since, age) = (Cell::new(0), Cell::new(now), Age::new(now));
+    Ok(Connection { sender, tls: Arc::clone(tls), streams, idle_since, age })
 }
 
 /// How many connections are opened to one endpoint at most.
