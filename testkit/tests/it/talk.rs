@@ -142,6 +142,7 @@ async fn only_an_end_behind_a_whole_line_is_a_goodbye() {
     assert_eq!((stats.failed, stats.by_failure["truncated"]), (1, 1), "{stats:?}");
     let stats = cut(b"", true).await;
     assert_eq!((stats.failed, stats.by_failure["closed"]), (1, 1), "{stats:?}");
+    assert!(stats.failures[0].detail.ends_with(" after 2 answers"), "{stats:?}");
 }
 
 #[tokio::test]

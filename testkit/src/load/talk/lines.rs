@@ -36,7 +36,8 @@ pub(super) async fn part(
             _ = ticks.tick() => {}
         }
         let line = format!("line {answered}");
-        writer.write_all(format!("{line}\n").as_bytes()).await.map_err(closed)?;
+        let sent = writer.write_all(format!("{line}\n").as_bytes()).await;
+        sent.map_err(|error| closed(format!("{error} after {answered} answers")))?;
         match script.within("answered", lines.next_line()).await? {
             Ok(Some(answer)) if answer == line => {}
             other => return left(other, writer, answered).await,
@@ -74,6 +75,6 @@ async fn left(
         }
         Ok(None) => Err(closed("ended before the first answer")),
         Ok(Some(line)) => Err(truncated(format!("'{line}' after {answered} answers"))),
-        Err(error) => Err(closed(error)),
+        Err(error) => Err(closed(format!("{error} after {answered} answers"))),
     }
 }

@@ -32,7 +32,8 @@ pub(super) async fn part(
             _ = ticks.tick() => {}
         }
         let message = Message::text(format!("message {answered}"));
-        socket.send(message.clone()).await.map_err(closed)?;
+        let sent = socket.send(message.clone()).await;
+        sent.map_err(|error| closed(format!("{error} after {answered} answers")))?;
         match script.within("answered", socket.next()).await? {
             Some(Ok(answer)) if answer == message => {}
             other => return left(script, other, socket, answered).await,
@@ -77,7 +78,7 @@ async fn left(
     let frame = match seen {
         Some(Ok(Message::Close(Some(frame)))) => frame,
         Some(Ok(other)) => return Err(truncated(format!("{other:?} after {answered} answers"))),
-        Some(Err(error)) => return Err(closed(error)),
+        Some(Err(error)) => return Err(closed(format!("{error} after {answered} answers"))),
         None => return Err(closed(format!("no close after {answered} answers"))),
     };
     if frame.code != CloseCode::Away || frame.reason.as_str() != format!("{ECHOED}{answered}") {
