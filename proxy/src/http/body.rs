@@ -15,7 +15,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{exchange::Exchange, framing::strip_trailers, send::Lease};
+use super::{exchange::Exchange, framing::strip_trailers, head_timer::InRequest, send::Lease};
 
 /// Why a body ended too early.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -26,6 +26,8 @@ pub struct Source {
     state: RefCell<State>,
     bytes: Cell<u64>,
     broken_off: Cell<bool>,
+    /// An answer may come before the body has ended; what follows is still the body.
+    _in_request: Option<Rc<InRequest>>,
 }
 
 #[derive(Debug)]
@@ -73,9 +75,10 @@ pub struct Streamed {
 }
 
 impl Source {
-    /// The body of a request; nothing if there is none.
+    /// The body of a request; nothing if there is none. It keeps `in_request` for as long as anyone
+    /// may read on.
     #[must_use]
-    pub fn new(incoming: Incoming) -> Option<Rc<Self>> {
+    pub fn new(incoming: Incoming, in_request: Option<Rc<InRequest>>) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
@@ -86,6 +89,7 @@ impl Source {
             state: RefCell::new(state),
             bytes: Cell::new(0),
             broken_off: Cell::new(false),
+            _in_request: in_request,
         }))
     }
 

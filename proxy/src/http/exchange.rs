@@ -49,7 +49,7 @@ pub struct Held {
     /// Its place among all that is in flight.
     pub in_flight: InFlight,
     /// Its claim that the bytes its client sends are no new request's.
-    pub in_request: Option<InRequest>,
+    pub in_request: Option<Rc<InRequest>>,
 }
 
 /// How far an exchange has come.

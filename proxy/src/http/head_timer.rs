@@ -1,4 +1,5 @@
-//! Ends a connection whose client has begun a request and does not finish its head in time.
+//! Ends a connection whose client has begun a request and does not finish its head in time, and
+//! says so.
 //!
 //! The time runs from the head's first byte, so that idle connections that are kept alive cost
 //! nothing and are left in peace. hyper's own timer counts from the end of the last request and
@@ -29,6 +30,8 @@ pub struct Watched<I> {
     /// How many heads had come to their end when this was last looked at.
     complete: u64,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Whether all that was to be written has been: nothing can be said in the middle of an answer.
+    flushed: bool,
 }
 
 /// Whether bytes that come are part of a head. Atomic only because hyper wants upgraded connections
@@ -42,9 +45,13 @@ pub struct HeadState {
     complete: AtomicU64,
 }
 
-/// A request under way; when it is dropped, the next bytes begin a head.
+/// A request under way; when it is dropped, the next bytes begin a head, unless the next head has
+/// come already.
 #[derive(Debug)]
-pub struct InRequest(Arc<HeadState>);
+pub struct InRequest {
+    state: Arc<HeadState>,
+    number: u64,
+}
 
 impl HeadState {
     /// The head is complete.
@@ -52,8 +59,8 @@ impl HeadState {
     pub fn enter(self: &Arc<Self>) -> InRequest {
         self.in_request.store(true, Ordering::Relaxed);
         self.begun.store(false, Ordering::Relaxed);
-        self.complete.fetch_add(1, Ordering::Relaxed);
-        InRequest(Arc::clone(self))
+        let number = self.complete.fetch_add(1, Ordering::Relaxed) + 1;
+        InRequest { state: Arc::clone(self), number }
     }
 
     /// How many heads have come to their end, if nothing is under way now: no request, and no head.
@@ -66,14 +73,16 @@ impl HeadState {
 
 impl Drop for InRequest {
     fn drop(&mut self) {
-        self.0.in_request.store(false, Ordering::Relaxed);
+        if self.state.complete.load(Ordering::Relaxed) == self.number {
+            self.state.in_request.store(false, Ordering::Relaxed);
+        }
     }
 }
 
 impl<I> Watched<I> {
     /// Watches `inner`: a head may take `limit` from its first byte to its last.
     pub const fn new(inner: I, state: Arc<HeadState>, limit: Duration) -> Self {
-        Self { inner, state, limit, complete: 0, deadline: None }
+        Self { inner, state, limit, complete: 0, deadline: None, flushed: true }
     }
 
     /// What was watched.
@@ -81,25 +90,37 @@ impl<I> Watched<I> {
         self.inner
     }
 
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let complete = self.state.complete.load(Ordering::Relaxed);
         if self.complete != complete {
             self.complete = complete;
             self.deadline = None;
         }
         let deadline = self.deadline.as_mut();
-        let is_over = deadline.is_some_and(|deadline| deadline.as_mut().poll(context).is_ready());
-        if is_over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+        deadline.is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+impl<I: AsyncWrite + Unpin> Watched<I> {
+    /// What fits into an empty buffer is said at once; if it does not fit, nobody listens.
+    fn refuse(&mut self, context: &mut Context<'_>) -> io::Error {
+        if self.flushed && Pin::new(&mut self.inner).poll_write(context, TIMED_OUT).is_ready() {
+            // The connection ends either way.
+            drop(Pin::new(&mut self.inner).poll_flush(context));
+        }
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_deadline(context)?;
+        if self.is_over(context) {
+            return Poll::Ready(Err(self.refuse(context)));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         let begun =
@@ -118,6 +139,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.flushed = false;
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
@@ -126,6 +148,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.flushed = false;
         Pin::new(&mut self.inner).poll_write_vectored(context, slices)
     }
 
@@ -134,13 +157,19 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        self.flushed |= matches!(flushed, Poll::Ready(Ok(())));
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
+
+/// RFC 9110, section 15.5.9.
+const TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 #[cfg(test)]
 mod tests;

@@ -150,8 +150,10 @@ fn refused(sent: Sent, endpoint: &Endpoint) -> Result<Sent, Failure> {
     }
 }
 
-/// What a server says, if the client can be told the same.
+/// What a server says, if the client can be told the same. The version it says it in is of its own
+/// hop (RFC 9110, section 6.2), as is whether the connection is kept.
 fn clear(mut sent: Sent, upgrade_asked: bool) -> Result<Sent, Failure> {
+    *sent.response.version_mut() = Version::HTTP_11;
     let (status, headers) = (sent.response.status(), sent.response.headers_mut());
     let is_clear = framing::is_clear_response(status, headers, upgrade_asked);
     if is_clear { Ok(sent) } else { Err(Failure::Garbled) }

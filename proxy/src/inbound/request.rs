@@ -40,7 +40,8 @@ pub(super) async fn handle(
     let may_go_elsewhere = visitor.is_peer && parts.headers.contains_key(ELSEWHERE);
     let mut head = head(&visitor, parts);
     let span = visitor.worker.begin_span(&mut head, Kind::Server);
-    let source = Source::new(body);
+    let in_request = in_request.map(Rc::new);
+    let source = Source::new(body, in_request.clone());
     let held = Held { in_flight: visitor.worker.gauge.enter(), in_request };
     let recorder = visitor.recorder();
     let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);

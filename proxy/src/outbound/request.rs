@@ -44,7 +44,8 @@ pub(super) async fn handle(
     let mut head = Head::from_parts(parts);
     head.strip_claims();
     let span = caller.worker.begin_span(&mut head, Kind::Client);
-    let source = Source::new(body);
+    let in_request = in_request.map(Rc::new);
+    let source = Source::new(body, in_request.clone());
     let held = Held { in_flight: caller.worker.gauge.enter(), in_request };
     let view = caller.view();
     let recorder = Rc::clone(&view.recorder);

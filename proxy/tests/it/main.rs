@@ -16,7 +16,11 @@ mod first_word;
 #[cfg(test)]
 mod giving_up;
 #[cfg(test)]
+mod http1_connections;
+#[cfg(test)]
 mod http1_messages;
+#[cfg(test)]
+mod http2_streams;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]

@@ -24,6 +24,24 @@ async fn a_head_that_does_not_end_ends_the_connection() {
     watched.read_u8().await.unwrap();
     let ended = timeout(Duration::from_secs(60), watched.read_u8()).await.unwrap();
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    drop(watched);
+    let mut told = String::new();
+    client.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_in_the_middle_of_an_answer() {
+    let (mut client, near) = duplex(64);
+    let mut watched = Watched::new(near, Arc::default(), LIMIT);
+    client.write_all(b"G").await.unwrap();
+    watched.read_u8().await.unwrap();
+    watched.write_all(b"half").await.unwrap();
+    assert!(watched.read_u8().await.is_err());
+    drop(watched);
+    let mut told = String::new();
+    client.read_to_string(&mut told).await.unwrap();
+    assert_eq!(told, "half");
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,6 +56,19 @@ async fn a_body_may_take_its_time() {
     client.write_all(b"body").await.unwrap();
     watched.read_exact(&mut [0; 4]).await.unwrap();
     drop(in_request);
+    assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_request_does_not_end_the_next_one() {
+    let (mut client, near) = duplex(64);
+    let state = Arc::new(HeadState::default());
+    let mut watched = Watched::new(near, Arc::clone(&state), LIMIT);
+    let first = state.enter();
+    let _second = state.enter();
+    drop(first);
+    client.write_all(b"body").await.unwrap();
+    watched.read_exact(&mut [0; 4]).await.unwrap();
     assert!(timeout(Duration::from_secs(3600), watched.read_u8()).await.is_err());
 }
 
