@@ -87,7 +87,8 @@ async fn a_stream_that_nobody_reads_delays_no_other_on_the_same_connection() {
     let mut stalled = Vec::new();
     for _ in 0..8 {
         let mut client = http1(pair.client.outbound()).await;
-        let response = client.send_request(get("/endless")).await.unwrap();
+        let response = timeout(DEADLINE, client.send_request(get("/endless"))).await;
+        let response = response.expect("it is not delayed").unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         stalled.push((client, response));
     }
