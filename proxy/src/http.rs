@@ -7,6 +7,7 @@ pub mod framing;
 pub mod head;
 pub mod head_timer;
 pub mod host;
+mod marks;
 pub mod park;
 pub mod recorder;
 pub mod reply;

@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED};
+use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, marks::Marks};
 
 /// Whether a message's body is as it was meant: without a transfer coding, or with the only one
 /// that we take off (RFC 9112, section 6.1: others are answered with an error). The name of any
@@ -24,18 +24,24 @@ fn has_known_coding(headers: &HeaderMap) -> bool {
 /// other's.
 #[must_use]
 pub fn is_clear_request(headers: &mut HeaderMap) -> bool {
-    strip_lie(headers);
-    has_known_coding(headers) && has_one_length(headers)
+    is_framed_once(headers)
 }
 
 /// Whether a server's response can be passed on: its body is as it was meant, and it does not
 /// switch to another protocol without having been asked to.
 #[must_use]
 pub fn is_clear_response(status: StatusCode, headers: &mut HeaderMap, upgrade_asked: bool) -> bool {
-    strip_lie(headers);
-    has_known_coding(headers)
-        && has_one_length(headers)
-        && (upgrade_asked || status != StatusCode::SWITCHING_PROTOCOLS)
+    is_framed_once(headers) && (upgrade_asked || status != StatusCode::SWITCHING_PROTOCOLS)
+}
+
+fn is_framed_once(headers: &mut HeaderMap) -> bool {
+    let marks = Marks::of(headers);
+    if marks.has(Marks::CODING) {
+        // A length beside a coding is a lie told to one of two readers (RFC 9112, section 6.1).
+        headers.remove(header::CONTENT_LENGTH);
+        return has_known_coding(headers);
+    }
+    !marks.has(Marks::LENGTH) || has_one_length(headers)
 }
 
 /// Whether a message has one length at most, which is written once from then on (RFC 9112, section
@@ -57,19 +63,11 @@ fn has_one_length(headers: &mut HeaderMap) -> bool {
     }
 }
 
-/// Removes a length beside a coding, which is a lie told to one of two readers (RFC 9112, section
-/// 6.1).
-fn strip_lie(headers: &mut HeaderMap) {
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH);
-    }
-}
-
 /// Removes what trailers must not say, since whoever merges them into the head would believe it
 /// (RFC 9110, section 6.5.1): how the message is framed, who is asked, and who asks.
 pub fn strip_trailers(trailers: &mut HeaderMap) {
-    for name in NEVER_IN_TRAILERS {
-        trailers.remove(name);
+    if Marks::of(trailers).has(Marks::ANY) {
+        NEVER_IN_TRAILERS.iter().for_each(|name| drop(trailers.remove(name)));
     }
 }
 
@@ -88,7 +86,7 @@ pub fn strip_announcements(headers: &mut HeaderMap) {
     }
 }
 
-const NEVER_IN_TRAILERS: [HeaderName; 13] = [
+pub(super) const NEVER_IN_TRAILERS: [HeaderName; 13] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::HOST,

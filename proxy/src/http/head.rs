@@ -6,7 +6,9 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, ELSEWHERE, NOT_PROCESSED, framing, host};
+use super::{
+    CLIENT_CERTIFICATE, CLIENT_VERSION, ELSEWHERE, NOT_PROCESSED, framing, host, marks::Marks,
+};
 
 /// A request's head, without what belonged to the hop it came by.
 #[derive(Clone, Debug)]
@@ -167,8 +169,8 @@ impl Head {
 
 /// Removes what only this mesh's proxies may say.
 pub fn strip_claims(headers: &mut HeaderMap) {
-    for name in [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, ELSEWHERE] {
-        headers.remove(name);
+    if Marks::of(headers).has(Marks::CLAIM) {
+        CLAIMS.iter().for_each(|name| drop(headers.remove(name)));
     }
 }
 
@@ -182,13 +184,20 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 /// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC
 /// needs to arrive, and announcements of trailers that are not passed on.
 pub fn strip_hop(headers: &mut HeaderMap) {
-    framing::strip_announcements(headers);
-    for name in named_by_connection(headers) {
-        headers.remove(name);
+    let marks = Marks::of(headers);
+    if marks.has(Marks::HOP) {
+        framing::strip_announcements(headers);
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+        HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
     }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
+    if marks.has(Marks::TE) {
+        strip_te(headers);
     }
+}
+
+fn strip_te(headers: &mut HeaderMap) {
     if headers.get(header::TE).is_some_and(|te| te != TRAILERS) {
         let wants_trailers = wants_trailers(headers);
         headers.remove(header::TE);
@@ -227,7 +236,10 @@ fn version_text(version: Version) -> HeaderValue {
 
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
-const HOP_BY_HOP: [HeaderName; 6] = [
+pub(super) const CLAIMS: [HeaderName; 4] =
+    [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, ELSEWHERE];
+
+pub(super) const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
