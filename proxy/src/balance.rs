@@ -53,14 +53,9 @@ impl Load {
     /// Notes how long an answer took.
     pub fn observe(&self, took: Duration, now: Instant) {
         let took = took.as_secs_f64() * 1e6;
-        let decayed = self.decayed(now);
-        let average = if took > decayed {
-            took
-        } else {
-            let kept = self.kept(now);
-            self.average.get().mul_add(kept, took * (1.0 - kept))
-        };
-        self.average.set(average);
+        let (average, kept) = (self.average.get(), self.kept(now));
+        let eased = average.mul_add(kept, took * (1.0 - kept));
+        self.average.set(if took > average * kept { took } else { eased });
         self.at.set(now);
     }
 
@@ -118,6 +113,10 @@ pub fn pick<'a, T>(
     cost: impl Fn(&T) -> f64,
     skip: impl Fn(&T) -> bool,
 ) -> Option<&'a T> {
+    // There is nothing to compare.
+    if let [only] = candidates {
+        return (!skip(only)).then_some(only);
+    }
     let first = dice.below(candidates.len());
     let second =
         (first + 1 + dice.below(candidates.len().saturating_sub(1))) % candidates.len().max(1);
