@@ -142,6 +142,6 @@ async fn speak_as(
 
 fn handler(caller: Rc<Caller>) -> Handler {
     Rc::new(move |request: Request<Incoming>, in_request: Option<InRequest>| -> Local<_> {
-        Box::pin(request::handle(Rc::clone(&caller), request, in_request))
+        request::handle(Rc::clone(&caller), request, in_request)
     })
 }

@@ -212,7 +212,8 @@ async fn send_http1(
         let reused = kept.is_some();
         let mut connection = match kept {
             Some(connection) => connection,
-            None => open_http1(means, endpoint).await?,
+            // Boxed, because it is rare and large: it would make every request as large.
+            None => Box::pin(open_http1(means, endpoint)).await?,
         };
         let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
         let request = framed(request, source);

@@ -136,7 +136,8 @@ async fn attempt(
     let means = Means { tls: &plane.tls, keep, patience: None, elsewhere: false };
     let application = &visitor.application;
     if let Some(wish) = wish {
-        return send_alone(means, application, head, source, wish).await;
+        // Boxed for the sake of all others, which are smaller.
+        return Box::pin(send_alone(means, application, head, source, wish)).await;
     }
     let sent = send(means, application, head, source).await;
     let again = match &sent {
@@ -149,7 +150,7 @@ async fn attempt(
     if !again {
         return sent;
     }
-    send(Means { keep: false, ..means }, application, head, source).await
+    Box::pin(send(Means { keep: false, ..means }, application, head, source)).await
 }
 
 fn pass_on(

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     access_log::Entry,
     http::{
+        Local,
         body::{KEPT, ResponseBody, Source},
         exchange::{Exchange, Held},
         head::{Head, strip_claims, strip_hop},
@@ -33,12 +34,12 @@ use crate::{
     worker::Worker,
 };
 
-/// Answers one request.
-pub(super) async fn handle(
+/// Answers one request. Where it goes is found at once, and only what waits is put on the heap.
+pub(super) fn handle(
     caller: Rc<Caller>,
     mut request: Request<Incoming>,
     in_request: Option<InRequest>,
-) -> Result<Response<ResponseBody>, h2::Error> {
+) -> Local<Result<Response<ResponseBody>, h2::Error>> {
     let wish = Wish::of(&mut request);
     let (parts, body) = request.into_parts();
     let mut head = Head::from_parts(parts);
@@ -61,15 +62,20 @@ pub(super) async fn handle(
         exchange.log(log, Entry { client, original, route, service, ..Entry::new(&head) });
     }
     if !head.is_well_formed() {
-        return Ok(malformed(&exchange, head.version));
+        return here(malformed(&exchange, head.version));
     }
     let backend = match routed {
         Ok((backend, _)) => backend,
-        Err(reason) => return Ok(answer(&exchange, reason)),
+        Err(reason) => return here(answer(&exchange, reason)),
     };
     exchange.directed(Rc::clone(&backend.recorder), None, None);
     let trip = Trip { caller, backend, head, source };
-    Ok(trip.make(exchange, wish).await)
+    Box::pin(async move { Ok(trip.make(exchange, wish).await) })
+}
+
+/// An answer of our own.
+fn here(answer: Response<ResponseBody>) -> Local<Result<Response<ResponseBody>, h2::Error>> {
+    Box::pin(std::future::ready(Ok(answer)))
 }
 
 /// A request and where it is to go.
@@ -85,15 +91,16 @@ impl Trip {
         let worker = &self.caller.worker;
         let group = self.backend.draw(Drawn::Request);
         let (mut tried, mut slow) = (Tried::default(), None);
+        let mut began = exchange.started();
         loop {
-            let Some((member, patience)) = self.next(group, &tried, &mut slow) else {
+            let Some((member, patience)) = self.next(group, &tried, &mut slow, began) else {
                 let reason = self.nobody(&mut exchange, group, &tried);
                 return answer(&exchange, reason);
             };
             let address = member.endpoint.address;
             exchange.directed(member.recorder(worker), member.row.clone(), Some(address));
             let means = self.means(patience, &tried);
-            let failure = match self.attempt(&member, means, wish.as_ref()).await {
+            let failure = match self.attempt(&member, means, wish.as_ref(), began).await {
                 Ok(sent) => return self.pass_on(exchange, &member, sent, wish),
                 Err(failure) => failure,
             };
@@ -108,6 +115,7 @@ impl Trip {
                 return answer(&exchange, reason(&failure));
             }
             exchange.attempt_failed(is_verdict);
+            began = Instant::now();
             worker.count(Event::Replayed);
         }
     }
@@ -119,9 +127,11 @@ impl Trip {
         group: Group,
         tried: &Tried,
         slow: &mut Option<Rc<Member>>,
+        now: Instant,
     ) -> Option<(Rc<Member>, Option<Duration>)> {
         let worker = &self.caller.worker;
-        let untried = tried.has_room().then(|| self.backend.pick(worker, group, tried)).flatten();
+        let pick = || self.backend.pick(worker, group, tried, now);
+        let untried = tried.has_room().then(pick).flatten();
         let Some(member) = untried else {
             return slow.take().map(|member| (member, None));
         };
@@ -151,14 +161,14 @@ impl Trip {
         member: &Member,
         means: Means<'_>,
         wish: Option<&Wish>,
+        began: Instant,
     ) -> Result<Sent, Failure> {
         let worker = &self.caller.worker;
-        let began = Instant::now();
+        let (endpoint, source) = (&member.endpoint, self.source.as_ref());
         let sent = match wish {
-            Some(wish) => {
-                send_alone(means, &member.endpoint, &self.head, self.source.as_ref(), wish).await
-            }
-            None => send(means, &member.endpoint, &self.head, self.source.as_ref()).await,
+            // Boxed for the sake of all others, which are smaller.
+            Some(wish) => Box::pin(send_alone(means, endpoint, &self.head, source, wish)).await,
+            None => send(means, endpoint, &self.head, source).await,
         };
         judge(worker, &member.endpoint, sent.as_ref().err(), began);
         sent

@@ -20,6 +20,8 @@ use model::{
     workload::Workload,
 };
 
+use tokio::time::Instant;
+
 use crate::{
     balance::{self, stride::Stride},
     http::{
@@ -257,8 +259,13 @@ impl BackendView {
     /// The endpoint of `group` for an attempt. When the canary has none left that was not tried,
     /// the base has; the other way round would give the canary more than its share.
     #[must_use]
-    pub fn pick(&self, worker: &Worker, group: Group, tried: &Tried) -> Option<Rc<Member>> {
-        let now = tokio::time::Instant::now();
+    pub fn pick(
+        &self,
+        worker: &Worker,
+        group: Group,
+        tried: &Tried,
+        now: Instant,
+    ) -> Option<Rc<Member>> {
         let pick = |members: &[Rc<Member>]| {
             let cost = |member: &Rc<Member>| member.endpoint.cost(now);
             let skip = |member: &Rc<Member>| tried.contains(member.endpoint.address);
