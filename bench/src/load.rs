@@ -166,6 +166,7 @@ fn spawn(set: &mut JoinSet<Result<()>>, args: &Args, counts: &Rc<Counts>) -> Res
 }
 
 async fn measure(args: &Args, counts: &Counts) -> Result<Outcome> {
+    wait_for_answers(args, counts).await?;
     sleep(Duration::from_secs_f64(args.warm)).await;
     let (began, before) = (Instant::now(), usages(&args.watch)?);
     let (done, bytes, resumed) = (counts.done.get(), counts.bytes.get(), counts.resumed.get());
@@ -180,6 +181,18 @@ async fn measure(args: &Args, counts: &Counts) -> Result<Outcome> {
     })
 }
 
+/// Waits until there was about one answer on each connection: handshakes with what lies behind a
+/// pair are no part of what is measured, and take their time on a machine that is busy.
+async fn wait_for_answers(args: &Args, counts: &Counts) -> Result<()> {
+    for _ in 0..PATIENCE_STEPS {
+        if counts.done.get() >= args.connections as u64 {
+            return Ok(());
+        }
+        sleep(STEP).await;
+    }
+    bail!("not one answer on each connection after {:?}", STEP * PATIENCE_STEPS)
+}
+
 fn usages(watched: &[u32]) -> Result<Vec<Usage>> {
     watched.iter().map(|pid| accounting::of(*pid)).collect()
 }
@@ -192,3 +205,6 @@ fn spent(before: &[Usage], after: &[Usage]) -> Outcome {
         ..Outcome::default()
     }
 }
+
+const STEP: Duration = Duration::from_millis(5);
+const PATIENCE_STEPS: u32 = 4_000;
