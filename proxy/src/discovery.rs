@@ -4,11 +4,14 @@
 //! What is held is served for as long as the control plane is away. A negative answer is an answer,
 //! and is replaced by a push when the thing is created.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use model::{key::Key, resource::Resource};
 use runtime::{readiness::Readiness, telemetry};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
 
 use self::{metrics::Metrics, store::Store};
 
@@ -85,7 +88,9 @@ impl Discovery {
     }
 
     /// What is held under `key`, after asking for it if need be. All who ask for one key at a time
-    /// share one question, and no one waits longer than [`LOOK_UP_LIMIT`].
+    /// share one question, and no one waits longer than [`LOOK_UP_LIMIT`], or until
+    /// [`CHANGE_LIMIT`] after the stream to the control plane was lost: another replica is most
+    /// likely about to answer.
     ///
     /// Dropping the future loses nothing: the question stands, and its answer is kept.
     pub async fn look_up(&self, key: Key) -> Answer {
@@ -98,8 +103,23 @@ impl Discovery {
             self.commands.send(Command::LookUp { key, answer }).await.ok()?;
             answered.await.ok()
         };
-        let in_time = tokio::time::timeout(LOOK_UP_LIMIT, asked).await;
-        in_time.ok().flatten().unwrap_or(Answer::Unavailable)
+        let begun = Instant::now();
+        let mut asked = pin!(asked);
+        loop {
+            let limit = self.limit(begun);
+            match timeout_at(limit, asked.as_mut()).await {
+                Ok(answer) => return answer.unwrap_or(Answer::Unavailable),
+                // The stream may have been lost while this waited.
+                Err(_) if self.limit(begun) > limit => {}
+                Err(_) => return Answer::Unavailable,
+            }
+        }
+    }
+
+    /// How long a look-up that began at `begun` waits, as far as is known now.
+    fn limit(&self, begun: Instant) -> Instant {
+        let limit = begun + LOOK_UP_LIMIT;
+        self.store.lost_at().map_or(limit, |lost_at| limit.max(lost_at + CHANGE_LIMIT))
     }
 
     /// Says that `key` is in use. Keys that nobody uses for minutes are dropped, though never while
@@ -141,6 +161,9 @@ impl Discovery {
 
 /// How long a look-up waits for the control plane.
 pub const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
+/// How long after a stream was lost look-ups wait for the next: many times what changing to another
+/// replica takes, and less than clients give a connection.
+pub const CHANGE_LIMIT: Duration = Duration::from_secs(4);
 
 /// Questions that may stand before those who ask wait for room.
 const COMMANDS: usize = 1024;

@@ -178,6 +178,7 @@ impl Writer {
             }
         };
         self.table.disconnected();
+        self.store.lose_stream();
         self.metrics.connected(false);
         self.settle();
         closed

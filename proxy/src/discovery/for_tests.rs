@@ -31,6 +31,11 @@ impl TestFeed {
         self.store.apply([(key.canonical(), None)]);
     }
 
+    /// Loses the stream to the control plane, as when its replica stops.
+    pub fn lose_stream(&self) {
+        self.store.lose_stream();
+    }
+
     /// Waits for the next look-up of something not held and answers it; says for which key.
     pub async fn answer_next(&mut self, answer: Answer) -> Option<Key> {
         let (key, waiting) = loop {

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use model::{inbound::MtlsMode, key::Key, resource::Resource};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::Answer;
 
@@ -25,6 +25,8 @@ pub(super) struct Store {
     strict: watch::Sender<bool>,
     /// A coarse clock that the writing task advances: readers note it instead of the time.
     tick: AtomicU64,
+    /// When the last stream to control was lost.
+    lost_at: watch::Sender<Option<Instant>>,
 }
 
 /// An answer and when it was last used.
@@ -41,7 +43,18 @@ impl Store {
             generation: watch::Sender::new(0),
             strict: watch::Sender::new(false),
             tick: AtomicU64::new(0),
+            lost_at: watch::Sender::new(None),
         }
+    }
+
+    /// Notes that the stream to control was lost now.
+    pub(super) fn lose_stream(&self) {
+        self.lost_at.send_replace(Some(Instant::now()));
+    }
+
+    /// When the last stream to control was lost, if one ever was.
+    pub(super) fn lost_at(&self) -> Option<Instant> {
+        *self.lost_at.borrow()
     }
 
     pub(super) fn current(&self, key: &Key) -> Option<Answer> {
