@@ -8,6 +8,7 @@ pub mod head;
 pub mod head_timer;
 pub mod host;
 mod marks;
+pub mod messages;
 pub mod park;
 pub mod recorder;
 pub mod reply;

@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::{
     event::Event,
-    series::{RequestSeries, StreamSeries},
+    series::{MessageSeries, RequestSeries, StreamSeries},
 };
 use self::{
     event::Events,
-    labels::{RequestLabels, StreamLabels},
+    labels::{MessageLabels, RequestLabels, StreamLabels},
     table::Table,
 };
 
@@ -34,6 +34,7 @@ pub struct Metrics {
 #[derive(Debug)]
 pub struct Shard {
     requests: Table<RequestLabels, RequestSeries>,
+    messages: Table<MessageLabels, MessageSeries>,
     streams: Table<StreamLabels, StreamSeries>,
     events: Events,
 }
@@ -67,6 +68,7 @@ impl Shard {
     fn new(series: usize) -> Self {
         Self {
             requests: Table::new(series),
+            messages: Table::new(series),
             streams: Table::new(series),
             events: Events::default(),
         }
@@ -77,6 +79,12 @@ impl Shard {
     #[must_use]
     pub fn requests(&self, labels: RequestLabels) -> Arc<RequestSeries> {
         self.requests.series(labels)
+    }
+
+    /// The series of gRPC's messages with these labels. As with [`Self::requests`].
+    #[must_use]
+    pub fn messages(&self, labels: MessageLabels) -> Arc<MessageSeries> {
+        self.messages.series(labels)
     }
 
     /// The series of byte streams with these labels.
@@ -93,6 +101,7 @@ impl Shard {
     /// Drops series that nobody has used since it was last called. Call it every [`FORGET_AFTER`].
     pub fn forget_unused(&self) {
         self.requests.forget_unused();
+        self.messages.forget_unused();
         self.streams.forget_unused();
     }
 }

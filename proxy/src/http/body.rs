@@ -15,7 +15,10 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{exchange::Exchange, framing::strip_trailers, head_timer::InRequest, send::Lease};
+use super::{
+    exchange::Exchange, framing::strip_trailers, head_timer::InRequest, messages::Messages,
+    recorder::Shared, send::Lease,
+};
 
 /// Why a body ended too early.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -28,6 +31,8 @@ pub struct Source {
     broken_off: Cell<bool>,
     /// An answer may come before the body has ended; what follows is still the body.
     _in_request: Option<Rc<InRequest>>,
+    /// Where messages are counted, if the body is gRPC's.
+    messages: RefCell<Option<(Messages, Shared)>>,
 }
 
 #[derive(Debug)]
@@ -90,6 +95,7 @@ impl Source {
             bytes: Cell::new(0),
             broken_off: Cell::new(false),
             _in_request: in_request,
+            messages: RefCell::default(),
         }))
     }
 
@@ -110,6 +116,20 @@ impl Source {
     pub fn let_go(&self) {
         // What is kept goes with the next frame: the reader may not have come to its end yet.
         self.state.borrow_mut().let_go = true;
+    }
+
+    /// Counts the body's messages with `recorder` from now on.
+    pub fn count_messages(&self, recorder: &Shared) {
+        let mut counted = self.messages.borrow_mut();
+        let messages = counted.take().map_or_else(Messages::default, |(messages, _)| messages);
+        *counted = Some((messages, Shared::clone(recorder)));
+    }
+
+    fn note(&self, data: &Bytes) {
+        self.bytes.set(self.bytes.get() + data.len() as u64);
+        if let Some((messages, recorder)) = &mut *self.messages.borrow_mut() {
+            recorder.count_requests(messages.pass(data));
+        }
     }
 
     /// How many bytes came from the client.
@@ -179,7 +199,7 @@ impl Reader {
             }
         };
         if let Some(data) = frame.data_ref() {
-            self.source.bytes.set(self.source.bytes.get() + data.len() as u64);
+            self.source.note(data);
             if state.keep(data) {
                 self.next += 1;
             } else {
@@ -243,7 +263,7 @@ impl Streamed {
         match ready!(poll_telling(&mut self.incoming, context)) {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    self.exchange.add_response_bytes(data.len());
+                    self.exchange.note_response(data);
                 } else if let Some(trailers) = frame.trailers_ref() {
                     self.exchange.note_trailers(trailers);
                 }

@@ -11,6 +11,7 @@ use super::{
     body::Source,
     head::Head,
     head_timer::InRequest,
+    messages::Messages,
     recorder::{End, Shared},
 };
 use crate::{
@@ -36,6 +37,7 @@ pub struct Exchange {
     stage: Cell<Stage>,
     source: Option<Rc<Source>>,
     response_bytes: Cell<u64>,
+    response_messages: Cell<Messages>,
     row: Option<Arc<Row>>,
     entry: Option<Box<(AccessLog, Entry)>>,
     span: Option<Box<Span>>,
@@ -70,6 +72,11 @@ impl Exchange {
     #[must_use]
     pub fn begin(recorder: Shared, head: &Head, source: Option<Rc<Source>>, held: Held) -> Self {
         let protocol = if head.is_grpc() { RequestProtocol::Grpc } else { RequestProtocol::Http };
+        if protocol == RequestProtocol::Grpc
+            && let Some(source) = &source
+        {
+            source.count_messages(&recorder);
+        }
         Self {
             started: Instant::now(),
             recorder,
@@ -80,6 +87,7 @@ impl Exchange {
             stage: Cell::new(Stage::Asked),
             source,
             response_bytes: Cell::new(0),
+            response_messages: Cell::default(),
             row: None,
             entry: None,
             span: None,
@@ -116,6 +124,11 @@ impl Exchange {
         row: Option<Arc<Row>>,
         address: Option<SocketAddr>,
     ) {
+        if self.is_grpc()
+            && let Some(source) = &self.source
+        {
+            source.count_messages(&recorder);
+        }
         self.recorder = recorder;
         self.row = row;
         if let Some(entry) = &mut self.entry {
@@ -152,8 +165,13 @@ impl Exchange {
     }
 
     /// Bytes of the response's body are passed on.
-    pub fn add_response_bytes(&self, bytes: usize) {
-        self.response_bytes.set(self.response_bytes.get() + bytes as u64);
+    pub fn note_response(&self, data: &[u8]) {
+        self.response_bytes.set(self.response_bytes.get() + data.len() as u64);
+        if self.is_grpc() {
+            let mut messages = self.response_messages.get();
+            self.recorder.count_responses(messages.pass(data));
+            self.response_messages.set(messages);
+        }
     }
 
     /// Looks for gRPC's status, which comes in trailers, or in the head if there is nothing else.
@@ -161,7 +179,8 @@ impl Exchange {
         if self.is_grpc()
             && let Some(status) = trailers.get("grpc-status")
         {
-            self.grpc_status.set(status.to_str().ok().and_then(|status| status.parse().ok()));
+            let known = |status: u16| if status <= LAST_STATUS { status } else { UNKNOWN_STATUS };
+            self.grpc_status.set(status.to_str().ok().and_then(|it| it.parse().ok()).map(known));
         }
     }
 
@@ -236,6 +255,11 @@ impl Drop for Exchange {
         }
     }
 }
+
+/// The last of gRPC's statuses; what is beyond it is to be taken for [`UNKNOWN_STATUS`] (gRPC,
+/// "Status codes and their use"), and labels are not for a server to make up.
+const LAST_STATUS: u16 = 16;
+const UNKNOWN_STATUS: u16 = 2;
 
 /// gRPC statuses whose HTTP counterpart is a 5xx (google.rpc.Code).
 const fn is_servers_fault(status: u16) -> bool {

@@ -177,8 +177,10 @@ pub fn strip_claims(headers: &mut HeaderMap) {
 /// Whether a message with these headers is gRPC's.
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
+    // `application/grpc-web` is another protocol, with its trailers in the body.
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 /// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC

@@ -13,8 +13,11 @@ use model::{identity::SpiffeId, key::Key, resource::Resource};
 use crate::{
     discovery::Answer,
     metrics::{
-        Event, RequestSeries, Shard, StreamSeries,
-        labels::{Flags, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol, StreamLabels},
+        Event, MessageSeries, RequestSeries, Shard, StreamSeries,
+        labels::{
+            Flags, MessageLabels, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol,
+            StreamLabels,
+        },
     },
     worker::Worker,
 };
@@ -25,6 +28,7 @@ pub struct Recorder {
     shard: Arc<Shard>,
     path: Arc<PathLabels>,
     requests: RefCell<Vec<(End, Arc<RequestSeries>)>>,
+    messages: RefCell<Option<Arc<MessageSeries>>>,
 }
 
 /// How an exchange ended, as labels tell it.
@@ -44,7 +48,8 @@ impl Recorder {
     /// A recorder for exchanges that `path` describes.
     #[must_use]
     pub const fn new(shard: Arc<Shard>, path: Arc<PathLabels>) -> Self {
-        Self { shard, path, requests: RefCell::new(Vec::new()) }
+        let requests = RefCell::new(Vec::new());
+        Self { shard, path, requests, messages: RefCell::new(None) }
     }
 
     /// Between whom.
@@ -56,6 +61,32 @@ impl Recorder {
     /// Counts a request that has ended.
     pub fn record(&self, end: End, took: Duration, request_bytes: u64, response_bytes: u64) {
         self.series(end).record(took, request_bytes, response_bytes);
+    }
+
+    /// Counts messages of gRPC that the client has sent.
+    pub fn count_requests(&self, messages: u64) {
+        if messages > 0 {
+            self.messages().requests(messages);
+        }
+    }
+
+    /// Counts messages of gRPC that the server has sent.
+    pub fn count_responses(&self, messages: u64) {
+        if messages > 0 {
+            self.messages().responses(messages);
+        }
+    }
+
+    fn messages(&self) -> Arc<MessageSeries> {
+        let mut held = self.messages.borrow_mut();
+        if let Some(series) = held.as_ref()
+            && series.is_kept()
+        {
+            return Arc::clone(series);
+        }
+        let series = self.shard.messages(MessageLabels { path: Arc::clone(&self.path) });
+        *held = Some(Arc::clone(&series));
+        series
     }
 
     /// Counts an event.

@@ -12,13 +12,14 @@ use super::{
     Metrics,
     event::{ALL, Event},
     histogram::Reading,
-    labels::{RequestLabels, StreamLabels},
-    series::{RequestTotals, StreamTotals},
+    labels::{MessageLabels, RequestLabels, StreamLabels},
+    series::{MessageTotals, RequestTotals, StreamTotals},
 };
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         encode_requests(&mut encoder, &self.add_requests())?;
+        encode_messages(&mut encoder, &self.add_messages())?;
         encode_streams(&mut encoder, &self.add_streams())?;
         encode_events(&mut encoder, self)
     }
@@ -29,6 +30,16 @@ impl Metrics {
         let mut totals: BTreeMap<RequestLabels, RequestTotals> = BTreeMap::new();
         for shard in self.shards() {
             shard.requests.for_each(|labels, series| {
+                totals.entry(labels.clone()).or_default().add(series);
+            });
+        }
+        totals
+    }
+
+    fn add_messages(&self) -> BTreeMap<MessageLabels, MessageTotals> {
+        let mut totals: BTreeMap<MessageLabels, MessageTotals> = BTreeMap::new();
+        for shard in self.shards() {
+            shard.messages.for_each(|labels, series| {
                 totals.entry(labels.clone()).or_default().add(series);
             });
         }
@@ -67,6 +78,16 @@ fn encode_requests(
     encode_histogram(encoder, "istio_request_bytes", "Size of request bodies", bytes)?;
     let bytes = of(|totals| &totals.response_bytes);
     encode_histogram(encoder, "istio_response_bytes", "Size of response bodies", bytes)
+}
+
+fn encode_messages(
+    encoder: &mut DescriptorEncoder<'_>,
+    totals: &BTreeMap<MessageLabels, MessageTotals>,
+) -> Result<(), fmt::Error> {
+    let sent = totals.iter().map(|(labels, totals)| (labels, totals.requests));
+    encode_counter(encoder, "istio_request_messages", "Messages of gRPC clients", sent)?;
+    let sent = totals.iter().map(|(labels, totals)| (labels, totals.responses));
+    encode_counter(encoder, "istio_response_messages", "Messages of gRPC servers", sent)
 }
 
 fn encode_streams(

@@ -23,6 +23,13 @@ pub struct RequestLabels {
     pub flags: Flags,
 }
 
+/// Labels of gRPC's messages, which are counted before it is known how their call ends.
+#[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub struct MessageLabels {
+    /// Between whom.
+    pub path: Arc<PathLabels>,
+}
+
 /// Labels of a connection of no known protocol.
 #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
 pub struct StreamLabels {
@@ -236,6 +243,12 @@ impl Labels for RequestLabels {
     }
 }
 
+impl Labels for MessageLabels {
+    fn overflow() -> Self {
+        Self { path: overflowed_path() }
+    }
+}
+
 impl Labels for StreamLabels {
     fn overflow() -> Self {
         Self { path: overflowed_path(), flags: Flags::None }
@@ -258,6 +271,13 @@ impl EncodeLabelSet for RequestLabels {
         let grpc_status = self.grpc_status.map(|status| status.to_string());
         put(encoder, "grpc_response_status", grpc_status.as_deref().unwrap_or_default())?;
         put(encoder, "response_flags", self.flags.label())
+    }
+}
+
+impl EncodeLabelSet for MessageLabels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), fmt::Error> {
+        EncodeLabelSet::encode(&*self.path, encoder)?;
+        put(encoder, "request_protocol", RequestProtocol::Grpc.label())
     }
 }
 

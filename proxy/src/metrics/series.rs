@@ -20,6 +20,14 @@ pub struct RequestSeries {
     response_bytes: Histogram,
 }
 
+/// Messages of gRPC, both ways.
+#[derive(Debug, Default)]
+pub struct MessageSeries {
+    life: Life,
+    requests: AtomicU64,
+    responses: AtomicU64,
+}
+
 /// Connections that carry bytes of no known protocol.
 #[derive(Debug, Default)]
 pub struct StreamSeries {
@@ -39,6 +47,13 @@ pub(super) struct RequestTotals {
     pub(super) response_bytes: Reading,
 }
 
+/// What message series of several workers add up to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MessageTotals {
+    pub(super) requests: u64,
+    pub(super) responses: u64,
+}
+
 /// What stream series of several workers add up to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StreamTotals {
@@ -56,6 +71,26 @@ impl RequestSeries {
         self.duration.observe(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         self.request_bytes.observe(request_bytes.saturating_mul(1_000));
         self.response_bytes.observe(response_bytes.saturating_mul(1_000));
+    }
+
+    /// Whether it is still read; if not, look it up again.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.life.is_kept()
+    }
+}
+
+impl MessageSeries {
+    /// Counts messages that the client has sent.
+    pub fn requests(&self, messages: u64) {
+        self.life.touch();
+        add(&self.requests, messages);
+    }
+
+    /// Counts messages that the server has sent.
+    pub fn responses(&self, messages: u64) {
+        self.life.touch();
+        add(&self.responses, messages);
     }
 
     /// Whether it is still read; if not, look it up again.
@@ -106,6 +141,13 @@ impl RequestTotals {
     }
 }
 
+impl MessageTotals {
+    pub(super) fn add(&mut self, series: &MessageSeries) {
+        self.requests += series.requests.load(Ordering::Relaxed);
+        self.responses += series.responses.load(Ordering::Relaxed);
+    }
+}
+
 impl StreamTotals {
     pub(super) fn add(&mut self, series: &StreamSeries) {
         self.opened += series.opened.load(Ordering::Relaxed);
@@ -121,8 +163,18 @@ impl Series for RequestSeries {
     }
 }
 
+impl Series for MessageSeries {
+    fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
 impl Series for StreamSeries {
     fn life(&self) -> &Life {
         &self.life
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.opened.load(Ordering::Relaxed) != self.closed.load(Ordering::Relaxed)
     }
 }

@@ -18,6 +18,11 @@ pub(super) trait Labels: Ord + Clone {
 pub(super) trait Series: Default {
     /// The series' life.
     fn life(&self) -> &Life;
+
+    /// Whether something goes on that it will count the end of: then it is kept, however quiet.
+    fn is_under_way(&self) -> bool {
+        false
+    }
 }
 
 /// Whether a series is in use, and whether the table still holds it.
@@ -54,7 +59,7 @@ impl<L: Labels, S: Series> Table<L, S> {
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         series.retain(|_, series| {
             let life = series.life();
-            let used = life.used.swap(false, Ordering::Relaxed);
+            let used = life.used.swap(false, Ordering::Relaxed) || series.is_under_way();
             life.kept.store(used, Ordering::Relaxed);
             used
         });

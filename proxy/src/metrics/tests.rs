@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Event, Metrics, Shard,
+    Event, Metrics, SERIES, Shard,
     labels::{
-        Flags, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol, Security, ServiceLabels,
-        StreamLabels,
+        Flags, MessageLabels, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol, Security,
+        ServiceLabels, StreamLabels,
     },
 };
 
@@ -72,6 +72,59 @@ fn streams_are_counted_under_istios_names() {
     assert_eq!(value(&text, "istio_tcp_connections_closed_total", &tcp), "0");
     assert_eq!(value(&text, "istio_tcp_received_bytes_total", &tcp), "5");
     assert_eq!(value(&text, "istio_tcp_sent_bytes_total", &tcp), "7");
+}
+
+#[test]
+fn messages_of_grpc_are_counted_under_istios_names() {
+    let metrics = Metrics::new();
+    for shard in [metrics.shard(), metrics.shard()] {
+        let series = shard.messages(MessageLabels { path: path("a") });
+        series.requests(2);
+        series.responses(3);
+    }
+    let text = scrape(&metrics);
+    let grpc = ["request_protocol=\"grpc\"", "source_workload=\"a\""];
+    assert_eq!(value(&text, "istio_request_messages_total", &grpc), "4");
+    assert_eq!(value(&text, "istio_response_messages_total", &grpc), "6");
+}
+
+#[test]
+fn a_stream_is_remembered_for_as_long_as_it_is_open_however_quiet() {
+    let metrics = Metrics::new();
+    let shard = metrics.shard();
+    let labels = StreamLabels { path: path("a"), flags: Flags::None };
+    let series = shard.streams(labels);
+    series.open();
+    for _ in 0..3 {
+        shard.forget_unused();
+    }
+    series.close();
+    assert_eq!(value(&scrape(&metrics), "istio_tcp_connections_closed_total", &[]), "1");
+    for _ in 0..2 {
+        shard.forget_unused();
+    }
+    assert!(!series.is_kept());
+}
+
+#[test]
+fn a_hundred_thousand_kinds_of_requests_take_no_more_than_their_room() {
+    let metrics = Metrics::new();
+    let shard = metrics.shard();
+    for number in 0..100_000 {
+        let labels = RequestLabels { path: path(&number.to_string()), ..request("", 200) };
+        shard.requests(labels).record(Duration::ZERO, 0, 0);
+        shard.messages(MessageLabels { path: path(&number.to_string()) }).requests(1);
+    }
+    let series = |name: &str| {
+        let text = scrape(&metrics);
+        text.lines().filter(|line| line.starts_with(name)).count()
+    };
+    assert_eq!(series("istio_requests_total"), SERIES + 1);
+    assert_eq!(series("istio_request_messages_total"), SERIES + 1);
+    for _ in 0..2 {
+        shard.forget_unused();
+    }
+    assert_eq!(series("istio_requests_total"), 0);
 }
 
 #[test]

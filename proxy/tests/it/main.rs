@@ -8,6 +8,8 @@ mod bytes;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod dual_stack;

@@ -114,3 +114,17 @@ fn two_hosts_are_one_too_many() {
     assert!(get("/", "a").is_well_formed());
     assert!(!head(Request::get("/").header("host", "a").header("host", "b")).is_well_formed());
 }
+
+#[test]
+fn what_calls_itself_grpc_is_not_always_grpc() {
+    let is_grpc = |text: &'static str| {
+        let value = http::HeaderValue::from_static(text);
+        super::is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
+    };
+    for grpc in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
+        assert!(is_grpc(grpc), "{grpc}");
+    }
+    for other in ["application/grpc-web", "application/grpc-web-text", "application/json"] {
+        assert!(!is_grpc(other), "{other}");
+    }
+}
