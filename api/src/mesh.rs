@@ -15,7 +15,7 @@ use crate::span::Span;
 pub mod lifetime;
 mod telemetry;
 
-pub use self::telemetry::{OtlpProtocol, Telemetry, Tracing};
+pub use self::telemetry::{AccessLog, LogEncoding, LogFilter, OtlpProtocol, Telemetry, Tracing};
 
 /// The mesh of this cluster. There is one, named `default`; `kubectl get mesh` shows it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]

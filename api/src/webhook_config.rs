@@ -32,8 +32,6 @@ pub struct WebhookConfig {
     pub workers: Option<i32>,
     /// What proxies log.
     pub log_level: String,
-    /// Whether proxies log every request.
-    pub access_log: bool,
     /// The longest a proxy drains, in seconds.
     pub drain_seconds: u64,
 }
@@ -54,7 +52,6 @@ impl WebhookConfig {
             resources: proxy.resources.clone().unwrap_or_else(default_resources),
             workers: proxy.workers,
             log_level: proxy.log_level.clone(),
-            access_log: spec.telemetry.access_log,
             drain_seconds: proxy.drain.0.as_secs().max(1),
         }
     }

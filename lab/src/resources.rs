@@ -38,7 +38,7 @@ pub fn mesh(outbound: OutboundPolicy) -> Resource {
         trust_domain,
         cidrs,
         outbound,
-        access_log: false,
+        access_log: None,
         tracing: None,
     }))
 }

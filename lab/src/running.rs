@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, mpsc::Sender},
 };
 
 use model::{inbound::MtlsMode, key::Key, resource::Resource as Known};
@@ -46,7 +46,7 @@ impl Proxy {
     #[must_use]
     pub fn start(setup: Setup) -> Self {
         let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
-        let Setup { workers, connections, redirected, proxy_protocol_ports, .. } = setup;
+        let Setup { workers, connections, redirected, proxy_protocol_ports, log, .. } = setup;
         let queue_limit = setup.queue_limit;
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
@@ -77,7 +77,7 @@ impl Proxy {
             drain: Drain::new(),
             metrics,
             rows: Rows::new(clock.clone()),
-            access_log: AccessLog::new(clock.clone(), io::sink(), Switch::Off).unwrap(),
+            access_log: access_log(&clock, log),
             spans,
             local: Arc::new(Peer { workload: name.into(), ..Peer::unknown() }),
             clock,
@@ -139,6 +139,28 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.workers.take().unwrap().stop().unwrap();
+    }
+}
+
+fn access_log(clock: &Clock, lines: Option<Sender<Vec<u8>>>) -> AccessLog {
+    let log = match lines {
+        Some(lines) => AccessLog::new(clock.clone(), Lines(lines), Switch::AsTheMeshSays),
+        None => AccessLog::new(clock.clone(), io::sink(), Switch::Off),
+    };
+    log.unwrap()
+}
+
+/// Hands on what is written, as it is.
+struct Lines(Sender<Vec<u8>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a proxy is started with.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::mpsc::Sender, time::Duration};
 
 use model::{
     inbound::MtlsMode, key::Key, mesh::OutboundPolicy, resource::Resource, service::Protocol,
@@ -33,6 +33,9 @@ pub struct Setup {
     pub queue_limit: Duration,
     /// Ports that a load balancer speaks the PROXY protocol to.
     pub proxy_protocol_ports: BTreeSet<u16>,
+    /// Where its access log is written to, as the mesh says; it writes none if there is no such
+    /// place.
+    pub log: Option<Sender<Vec<u8>>>,
     /// Whether the kernel leads connections here and knows where they were going.
     pub redirected: bool,
 }
@@ -53,6 +56,7 @@ impl Setup {
             connections: 1_000,
             queue_limit: Duration::from_secs(30),
             proxy_protocol_ports: BTreeSet::new(),
+            log: None,
             redirected: false,
         }
     }
@@ -62,6 +66,12 @@ impl Setup {
     pub fn with(mut self, resources: impl IntoIterator<Item = (Key, Resource)>) -> Self {
         self.resources.extend(resources);
         self
+    }
+
+    /// Its access log is written to `lines`.
+    #[must_use]
+    pub fn logging_to(self, lines: Sender<Vec<u8>>) -> Self {
+        Self { log: Some(lines), ..self }
     }
 
     /// It is `identity`.

@@ -1,12 +1,16 @@
 //! What holds for the whole mesh.
 
+mod access_log;
 mod tracing;
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-pub use self::tracing::{InvalidCollector, Otlp, TRACES_PATH, Tracing};
+pub use self::{
+    access_log::{AccessLog, Encoding},
+    tracing::{InvalidCollector, Otlp, TRACES_PATH, Tracing},
+};
 use crate::identity::TrustDomain;
 
 /// Mesh-wide defaults.
@@ -19,8 +23,8 @@ pub struct Mesh {
     pub cidrs: Vec<IpNet>,
     /// What happens to traffic that leaves the mesh.
     pub outbound: OutboundPolicy,
-    /// Whether requests are logged.
-    pub access_log: bool,
+    /// How requests are logged; nothing if they are not, but for pods that say otherwise.
+    pub access_log: Option<AccessLog>,
     /// Where spans of requests go; nothing if there are to be none.
     pub tracing: Option<Tracing>,
 }

@@ -1,24 +1,24 @@
-//! The access log: one JSON line per request, with the fields that Istio's has by default. Off by
+//! The access log: one line for each request, and for each byte stream, as JSON or as text. Off by
 //! default.
 //!
 //! Workers never wait for it: lines go through a bounded queue to a thread of its own, and what
 //! does not fit is dropped and counted.
 
+mod entry;
+mod line;
+
 use std::{
     io::Write,
-    net::SocketAddr,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    time::Duration,
 };
 
-use jiff::Timestamp;
+use model::mesh::{AccessLog as How, Encoding};
 use runtime::clock::Clock;
-use serde_json::{Value, json};
 
-use crate::http::{head::Head, recorder::End};
+pub use self::entry::{Entry, LoggedHead, Outcome};
 
 /// Where lines are written; shared by all workers.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct AccessLog {
 /// Whether requests are logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Switch {
-    /// All are.
+    /// They are, as the mesh's defaults say, or all of them if those say that none is.
     On,
     /// None is.
     Off,
@@ -44,35 +44,11 @@ struct Inner {
     switch: Switch,
 }
 
-/// What is known of a request when it begins, and what is added on its way.
+/// The log for one request or byte stream that may be logged.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// What it asks for.
-    pub head: LoggedHead,
-    /// Who sent it.
-    pub client: Option<SocketAddr>,
-    /// Where it was going.
-    pub original: Option<SocketAddr>,
-    /// Who answered.
-    pub upstream: Option<SocketAddr>,
-    /// How long that took, to the response's head.
-    pub upstream_time: Option<Duration>,
-    /// The route it took.
-    pub route: Option<Arc<str>>,
-    /// The service it went to.
-    pub service: Option<String>,
-}
-
-/// What is logged of a request's head.
-#[derive(Clone, Debug)]
-pub struct LoggedHead {
-    method: String,
-    path: String,
-    protocol: &'static str,
-    authority: Option<String>,
-    user_agent: Option<String>,
-    request_id: Option<String>,
-    forwarded_for: Option<String>,
+pub struct Logbook {
+    log: AccessLog,
+    how: How,
 }
 
 impl AccessLog {
@@ -92,97 +68,37 @@ impl AccessLog {
         Ok(Self { inner: Arc::new(Inner { clock, lines, switch }) })
     }
 
-    /// Whether requests are logged, where the mesh says `mesh`.
+    /// How requests are logged where the mesh says `mesh`; nothing if they are not.
     #[must_use]
-    pub fn is_on(&self, mesh: impl FnOnce() -> bool) -> bool {
+    pub fn how(&self, mesh: Option<How>) -> Option<How> {
         match self.inner.switch {
-            Switch::On => true,
-            Switch::Off => false,
-            Switch::AsTheMeshSays => mesh(),
+            Switch::On => Some(mesh.unwrap_or_default()),
+            Switch::Off => None,
+            Switch::AsTheMeshSays => mesh,
         }
     }
 
-    /// Writes the line of a request that has ended; says whether there was room. `bytes` are the
-    /// request's and the response's.
+    /// What a request or a byte stream is logged in.
     #[must_use]
-    pub fn write(
-        &self,
-        entry: &Entry,
-        end: &End,
-        inbound: bool,
-        took: Duration,
-        bytes: [u64; 2],
-    ) -> bool {
-        let line = entry.line(&self.inner.clock, end, inbound, took, bytes).to_string();
-        self.inner.lines.try_send(line).is_ok()
+    pub fn book(&self, how: How) -> Logbook {
+        Logbook { log: self.clone(), how }
     }
 }
 
-impl Entry {
-    /// What `head` says.
+impl Logbook {
+    /// Writes the line of what has ended, if such are written; says whether there was room.
     #[must_use]
-    pub fn new(head: &Head) -> Self {
-        let header = |name: &str| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
-        let head = LoggedHead {
-            method: head.method.to_string(),
-            path: head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
-            protocol: protocol(head.version),
-            authority: head.authority().map(|authority| authority.to_string()),
-            user_agent: header("user-agent"),
-            request_id: header("x-request-id"),
-            forwarded_for: header("x-forwarded-for"),
+    pub fn write(&self, entry: &Entry, outcome: &Outcome) -> bool {
+        if self.how.only_errors && !outcome.is_error() {
+            return true;
+        }
+        let now = self.log.inner.clock.now();
+        let line = match self.how.encoding {
+            Encoding::Json => line::json(entry, outcome, now),
+            Encoding::Text => line::text(entry, outcome, now),
         };
-        let (client, original, upstream, upstream_time) = (None, None, None, None);
-        Self { head, client, original, upstream, upstream_time, route: None, service: None }
+        self.log.inner.lines.try_send(line).is_ok()
     }
-
-    fn line(
-        &self,
-        clock: &Clock,
-        end: &End,
-        inbound: bool,
-        took: Duration,
-        bytes: [u64; 2],
-    ) -> Value {
-        let Self { head, client, original, upstream, upstream_time, route, service } = self;
-        let started = clock.now().checked_sub(took).and_then(|at| Timestamp::try_from(at).ok());
-        let [received, sent] = bytes;
-        json!({
-            "start_time": started.map(|at| format!("{at:.3}")),
-            "direction": if inbound { "inbound" } else { "outbound" },
-            "method": head.method,
-            "path": head.path,
-            "protocol": head.protocol,
-            "response_code": end.code,
-            "grpc_status": end.grpc_status,
-            "response_flags": end.flags.label(),
-            "bytes_received": received,
-            "bytes_sent": sent,
-            "duration": millis(took),
-            "upstream_service_time": upstream_time.map(millis),
-            "x_forwarded_for": head.forwarded_for,
-            "user_agent": head.user_agent,
-            "request_id": head.request_id,
-            "authority": head.authority,
-            "upstream_host": upstream.map(|address| address.to_string()),
-            "upstream_cluster": service,
-            "downstream_local_address": original.map(|address| address.to_string()),
-            "downstream_remote_address": client.map(|address| address.to_string()),
-            "route_name": route.as_deref(),
-        })
-    }
-}
-
-fn protocol(version: http::Version) -> &'static str {
-    match version {
-        http::Version::HTTP_2 => "HTTP/2",
-        http::Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Writes what is there, then flushes before waiting for more. Ends when the last log is dropped,

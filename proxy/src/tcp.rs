@@ -11,6 +11,7 @@
 pub mod opening;
 pub mod relay;
 pub mod stream;
+pub mod tally;
 
 use std::{
     io,

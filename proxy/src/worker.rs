@@ -126,6 +126,7 @@ pub struct Worker {
     pub plain_peers: Habits<(IpAddr, u16)>,
     mesh: RefCell<(Option<u64>, Option<Arc<Mesh>>)>,
     tracer: RefCell<Option<Rc<Tracer>>>,
+    logging: Cell<Option<model::mesh::AccessLog>>,
     asking: RefCell<BTreeSet<Key>>,
     forgot_at: Cell<Instant>,
     shortage: Shortage,
@@ -152,6 +153,7 @@ impl Worker {
             plain_peers,
             mesh,
             tracer: RefCell::default(),
+            logging: Cell::new(None),
             asking,
             forgot_at,
             shortage: Shortage::default(),
@@ -175,13 +177,6 @@ impl Worker {
             }
         }
         held.1.clone()
-    }
-
-    /// The log, if requests are logged now.
-    #[must_use]
-    pub fn access_log(&self) -> Option<&AccessLog> {
-        let log = &self.plane.access_log;
-        log.is_on(|| self.mesh().is_some_and(|mesh| mesh.access_log)).then_some(log)
     }
 
     /// Counts an event.

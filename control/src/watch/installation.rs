@@ -1,12 +1,12 @@
 //! What is kept of a MeshInstallation.
 
-use api::mesh::{self, MeshInstallation, OtlpProtocol};
+use api::mesh::{self, LogEncoding, LogFilter, MeshInstallation, OtlpProtocol};
 use ipnet::IpNet;
 use kube::core::DeserializeGuard;
 use model::{
     identity::TrustDomain,
     inbound::MtlsMode,
-    mesh::{Otlp, OutboundPolicy, Tracing},
+    mesh::{AccessLog, Encoding, Otlp, OutboundPolicy, Tracing},
     weight::Weight,
 };
 
@@ -21,8 +21,8 @@ pub struct Installation {
     pub outbound: OutboundPolicy,
     /// The ranges of pods and services; found from the cluster if empty.
     pub cidrs: Vec<IpNet>,
-    /// Whether requests are logged.
-    pub access_log: bool,
+    /// How requests are logged.
+    pub access_log: Option<AccessLog>,
     /// Where spans of requests go.
     pub tracing: Option<Tracing>,
 }
@@ -44,11 +44,23 @@ impl Installation {
                 mesh::OutboundPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
             },
             cidrs: spec.network.cidrs.iter().filter_map(|text| text.parse().ok()).collect(),
-            access_log: spec.telemetry.access_log,
+            access_log: access_log(&spec.telemetry.access_log),
             // What cannot be done is told by the operator, and harms nothing else.
             tracing: spec.telemetry.tracing.as_ref().and_then(tracing),
         })
     }
+}
+
+fn access_log(said: &mesh::AccessLog) -> Option<AccessLog> {
+    said.enabled.then(|| AccessLog {
+        encoding: match said.encoding {
+            LogEncoding::Json => Encoding::Json,
+            LogEncoding::Text => Encoding::Text,
+        },
+        // What is no ratio is told by the operator.
+        sampling: Weight::from_ratio(said.ratio).unwrap_or(Weight::ALL),
+        only_errors: said.filter == LogFilter::Errors,
+    })
 }
 
 fn tracing(said: &mesh::Tracing) -> Option<Tracing> {

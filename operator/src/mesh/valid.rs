@@ -62,7 +62,9 @@ pub(crate) enum Invalid {
     #[error("spec.telemetry.tracing.endpoint: {0}")]
     Collector(#[from] InvalidCollector),
     #[error("spec.telemetry.tracing.samplingRatio: {0}")]
-    SamplingRatio(#[from] InvalidRatio),
+    SamplingRatio(#[source] InvalidRatio),
+    #[error("spec.telemetry.accessLog.ratio: {0}")]
+    LogRatio(#[source] InvalidRatio),
     #[error("the object has no uid, so nothing can be owned by it")]
     Anonymous,
 }
@@ -77,6 +79,7 @@ impl Invalid {
             Self::Cidr(_) => "InvalidCidr",
             Self::Lifetime { .. } => "InvalidLifetime",
             Self::Collector(_) | Self::SamplingRatio(_) => "InvalidTracing",
+            Self::LogRatio(_) => "InvalidAccessLog",
             Self::Anonymous => "Anonymous",
         }
     }
@@ -96,6 +99,7 @@ pub(crate) fn validate(mesh: &MeshInstallation, operator: &Operator) -> Result<V
         return Err(Invalid::Cidr(cidr.clone()));
     }
     check_tracing(spec)?;
+    Weight::from_ratio(spec.telemetry.access_log.ratio).map_err(Invalid::LogRatio)?;
     let (trust_domain, _) = root(spec)?;
     let owner = mesh.owner_ref(&()).ok_or(Invalid::Anonymous)?;
     Ok(Valid {
@@ -133,7 +137,7 @@ fn check_tracing(spec: &MeshInstallationSpec) -> Result<(), Invalid> {
         OtlpProtocol::Grpc => Otlp::Grpc,
         OtlpProtocol::Http => Otlp::Http,
     };
-    let sampling = Weight::from_ratio(tracing.sampling_ratio)?;
+    let sampling = Weight::from_ratio(tracing.sampling_ratio).map_err(Invalid::SamplingRatio)?;
     Tracing::new(&tracing.endpoint, protocol, sampling)?;
     Ok(())
 }

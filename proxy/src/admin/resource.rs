@@ -3,7 +3,7 @@
 use model::{
     endpoint::{Endpoint, Endpoints, Readiness},
     inbound::{Inbound, MtlsMode},
-    mesh::{Mesh, OutboundPolicy},
+    mesh::{AccessLog, Encoding, Mesh, OutboundPolicy, Tracing},
     resource::{Destination, Resource},
     route::{PathMatch, Route},
     service::{Backend, Service, Share, Split},
@@ -172,6 +172,27 @@ fn show_mesh(mesh: &Mesh) -> Value {
         "trustDomain": mesh.trust_domain.as_str(),
         "cidrs": mesh.cidrs.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "outbound": outbound,
-        "accessLog": mesh.access_log,
+        "accessLog": mesh.access_log.as_ref().map(show_access_log),
+        "tracing": mesh.tracing.as_ref().map(show_tracing),
+    })
+}
+
+fn show_access_log(log: &AccessLog) -> Value {
+    let encoding = match log.encoding {
+        Encoding::Json => "json",
+        Encoding::Text => "text",
+    };
+    json!({
+        "encoding": encoding,
+        "sampling": log.sampling.to_string(),
+        "onlyErrors": log.only_errors,
+    })
+}
+
+fn show_tracing(tracing: &Tracing) -> Value {
+    json!({
+        "url": tracing.url(),
+        "protocol": tracing.protocol().to_string(),
+        "sampling": tracing.sampling.to_string(),
     })
 }

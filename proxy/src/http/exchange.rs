@@ -15,7 +15,7 @@ use super::{
     recorder::{End, Shared},
 };
 use crate::{
-    access_log::{AccessLog, Entry},
+    access_log::{Entry, Logbook, Outcome},
     drain::InFlight,
     metrics::{
         Event,
@@ -39,7 +39,7 @@ pub struct Exchange {
     response_bytes: Cell<u64>,
     response_messages: Cell<Messages>,
     row: Option<Arc<Row>>,
-    entry: Option<Box<(AccessLog, Entry)>>,
+    entry: Option<Box<(Logbook, Entry)>>,
     span: Option<Box<Span>>,
     /// What counts or waits for requests under way.
     held: Option<Held>,
@@ -108,8 +108,8 @@ impl Exchange {
     }
 
     /// Will be logged, too.
-    pub fn log(&mut self, log: &AccessLog, entry: Entry) {
-        self.entry = Some(Box::new((log.clone(), entry)));
+    pub fn log(&mut self, log: Logbook, entry: Entry) {
+        self.entry = Some(Box::new((log, entry)));
     }
 
     /// Is a part of a trace that is recorded.
@@ -248,8 +248,11 @@ impl Drop for Exchange {
         }
         if let Some(entry) = self.entry.take() {
             let (log, entry) = *entry;
+            let End { code, grpc_status, flags, .. } = end;
             let inbound = self.recorder.path().reporter == Reporter::Destination;
-            if !log.write(&entry, &end, inbound, took, [request_bytes, response_bytes]) {
+            let bytes = [request_bytes, response_bytes];
+            let outcome = Outcome { inbound, code, grpc_status, flags, took, bytes };
+            if !log.write(&entry, &outcome) {
                 self.recorder.count(Event::LogLineDropped);
             }
         }

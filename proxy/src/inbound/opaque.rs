@@ -1,18 +1,20 @@
 //! Carries bytes from elsewhere to the pod's application.
 
-use std::io;
+use std::{io, time::Duration};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, time::Instant};
 use tracing::debug;
 
 use super::{strict, visitor::Visitor};
 use crate::{
+    access_log::{Entry, Outcome},
     cause::causes,
     metrics::{Event, labels::Flags},
     pool::connect,
     tcp::{
         relay::{Cut, relay},
         stream::Stream,
+        tally::Tally,
     },
     tls::Carries,
 };
@@ -26,8 +28,19 @@ pub(super) async fn carry(visitor: &Visitor, client: Stream, server: Option<Stre
     };
     match server {
         Some(server) => join(visitor, client, server, &[]).await,
-        None => client.reset(),
+        None => {
+            client.reset();
+            log(visitor, Flags::UpstreamFailure, Duration::ZERO, [0, 0]);
+        }
     }
+}
+
+fn log(visitor: &Visitor, flags: Flags, took: Duration, bytes: [u64; 2]) {
+    let (client, original) = (Some(visitor.arrived.client), Some(visitor.arrived.original));
+    let (upstream, service) = (original, visitor.service.clone());
+    let entry = || Entry { client, original, upstream, service, ..Entry::default() };
+    let outcome = Outcome { inbound: true, code: 0, grpc_status: None, flags, took, bytes };
+    visitor.worker.log_stream(entry, &outcome);
 }
 
 pub(super) async fn dial(visitor: &Visitor) -> Option<Stream> {
@@ -48,22 +61,25 @@ pub(super) async fn dial(visitor: &Visitor) -> Option<Stream> {
 pub(super) async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &[u8]) {
     let series = visitor.recorder().streams(Flags::None);
     let in_flight = visitor.worker.gauge.enter();
+    let began = Instant::now();
     series.open();
-    series.sent(said.len() as u64);
+    let tally = Tally::new(&series, said.len());
     let relayed = async {
         client.write_all(said).await.map_err(Cut::Client)?;
-        relay(&mut client, &mut server, &*series).await
+        relay(&mut client, &mut server, &tally).await
     };
     let relayed = tokio::select! {
         biased;
         () = strict::overdue(visitor) => Err(Cut::Client(io::Error::other("it is no peer"))),
         relayed = relayed => relayed,
     };
+    let flags = Cut::flags(&relayed);
     if let Err(error) = relayed {
         debug!(error = causes(&error), "a byte stream was cut");
         client.reset();
         server.reset();
     }
     series.close();
+    log(visitor, flags, began.elapsed(), tally.bytes());
     drop(in_flight);
 }

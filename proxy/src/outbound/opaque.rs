@@ -1,9 +1,9 @@
 //! Carries bytes: what is not HTTP, what nobody knows, and connections on which the server speaks
 //! first.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc};
+use std::{net::SocketAddr, rc::Rc, time::Duration};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, time::Instant};
 use tracing::debug;
 
 use super::{
@@ -11,10 +11,11 @@ use super::{
     view::{Drawn, Member, Tried},
 };
 use crate::{
+    access_log::{Entry, Outcome},
     cause::causes,
     detect::opening::{Port, Stage},
     metrics::{
-        Event, StreamSeries,
+        Event,
         labels::{Flags, PathLabels, Peer, Reporter, Security, ServiceLabels},
     },
     pool::{Busy, connect},
@@ -22,6 +23,7 @@ use crate::{
         self,
         relay::{Cut, Meter, relay},
         stream::{Prefixed, Stream},
+        tally::Tally,
     },
     tls::Carries,
     worker::Worker,
@@ -51,8 +53,27 @@ pub(super) async fn carry_on(
     };
     match server {
         Some(server) => join(caller, client, server, said).await,
-        None => Stream::Plain(client).reset(),
+        None => {
+            Stream::Plain(client).reset();
+            log(caller, None, Flags::UpstreamFailure, Duration::ZERO, [0, 0]);
+        }
     }
+}
+
+fn log(
+    caller: &Caller,
+    upstream: Option<SocketAddr>,
+    flags: Flags,
+    took: Duration,
+    bytes: [u64; 2],
+) {
+    let entry = || {
+        let (client, original) = (caller.client, Some(caller.original));
+        let service = Some(caller.view().service.id.to_string());
+        Entry { client, original, upstream, service, ..Entry::default() }
+    };
+    let outcome = Outcome { inbound: false, code: 0, grpc_status: None, flags, took, bytes };
+    caller.worker.log_stream(entry, &outcome);
 }
 
 /// Asks the server for a connection before the client has spoken.
@@ -74,14 +95,24 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
         security: Security::None,
     });
     let in_flight = worker.gauge.enter();
+    let (from, began) = (client.inner().peer_addr().ok(), Instant::now());
+    let log = |flags, bytes| {
+        let (upstream, service) = (Some(original), Some("PassthroughCluster".to_owned()));
+        let (client, original) = (from, upstream);
+        let entry = || Entry { client, original, upstream, service, ..Entry::default() };
+        let took = began.elapsed();
+        let outcome = Outcome { inbound: false, code: 0, grpc_status: None, flags, took, bytes };
+        worker.log_stream(entry, &outcome);
+    };
     match tcp::connect(original, None, ELSEWHERE_LIMIT).await {
         Ok(server) => {
             let server = Stream::Plain(Prefixed::new(server));
             let series = recorder.streams(Flags::None);
             series.open();
-            // However it ended, it was not ours.
-            drop(carry_between(Stream::Plain(client), server, &*series).await);
+            let tally = Tally::new(&series, 0);
+            let carried = carry_between(Stream::Plain(client), server, &tally).await;
             series.close();
+            log(Cut::flags(&carried), tally.bytes());
         }
         Err(error) => {
             if tcp::is_exhaustion(&error) {
@@ -89,6 +120,7 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
             }
             worker.count(Event::ConnectFailed);
             debug!(%original, %error, "failed to connect outside the mesh");
+            log(Flags::UpstreamFailure, [0, 0]);
             Stream::Plain(client).reset();
         }
     }
@@ -118,7 +150,7 @@ async fn dial(caller: &Caller) -> Option<(Stream, Dialled)> {
                 } else {
                     Event::ConnectFailed
                 });
-                member.endpoint.load.fail(tokio::time::Instant::now());
+                member.endpoint.load.fail(Instant::now());
                 if let Some(row) = &member.row {
                     row.record(false);
                 }
@@ -141,9 +173,9 @@ async fn join(
     let Dialled { member, _busy } = dialled;
     let series = member.recorder(&caller.worker).streams(Flags::None);
     let in_flight = caller.worker.gauge.enter();
+    let began = Instant::now();
     series.open();
-    series.sent(said.len() as u64);
-    let meter = Answered { series: &series, forth: Cell::new(0), back: Cell::new(said.len()) };
+    let meter = Tally::new(&series, said.len());
     let carried = match client.write_all(said).await {
         Ok(()) => carry_between(Stream::Plain(client), server, &meter).await,
         Err(error) => {
@@ -152,8 +184,11 @@ async fn join(
         }
     };
     series.close();
+    let [forth, back] = meter.bytes();
+    let address = Some(member.endpoint.address);
+    log(caller, address, Cut::flags(&carried), began.elapsed(), [forth, back]);
     if let Some(row) = &member.row
-        && let Some(ok) = verdict(&carried, meter.forth.get() > 0, meter.back.get() > 0)
+        && let Some(ok) = verdict(&carried, forth > 0, back > 0)
     {
         row.record(ok);
     }
@@ -186,24 +221,5 @@ async fn carry_between(
     relayed
 }
 
-/// Counts, and remembers who said anything.
-struct Answered<'a> {
-    series: &'a StreamSeries,
-    forth: Cell<usize>,
-    back: Cell<usize>,
-}
-
-impl Meter for Answered<'_> {
-    fn forth(&self, bytes: usize) {
-        self.forth.set(self.forth.get() + bytes);
-        self.series.forth(bytes);
-    }
-
-    fn back(&self, bytes: usize) {
-        self.back.set(self.back.get() + bytes);
-        self.series.back(bytes);
-    }
-}
-
 /// How long connecting outside the mesh may take.
-const ELSEWHERE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+const ELSEWHERE_LIMIT: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use crate::metrics::labels::Flags;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Counts what a relay carries, as it goes.
@@ -22,6 +23,18 @@ pub enum Cut {
     /// The one it was opened to.
     #[error("the server's connection was cut")]
     Server(#[source] io::Error),
+}
+
+impl Cut {
+    /// What is said of it in logs.
+    #[must_use]
+    pub const fn flags(ended: &Result<(), Self>) -> Flags {
+        match ended {
+            Ok(()) => Flags::None,
+            Err(Self::Client(_)) => Flags::DownstreamTermination,
+            Err(Self::Server(_)) => Flags::UpstreamTermination,
+        }
+    }
 }
 
 /// Relays until both ways have ended.

@@ -4,8 +4,10 @@ use std::rc::Weak;
 
 use super::Worker;
 use crate::{
+    access_log::{Entry, Logbook, Outcome},
     http::head::Head,
-    trace::{Kind, Span, Tracer, request_id},
+    metrics::Event,
+    trace::{Kind, Span, Tracer, falls, request_id},
 };
 
 impl Worker {
@@ -33,15 +35,33 @@ impl Worker {
             let made = tracing.map(|it| Tracer::new(it.clone(), self.plane.spans.clone()));
             self.tracer.replace(made);
         }
+        self.logging.set(self.plane.access_log.how(mesh.and_then(|mesh| mesh.access_log)));
     }
 
-    /// Gives the request of `head` its place in a trace, if the mesh has a collector, and begins a
-    /// span if the trace is recorded.
+    /// What one more request is logged in, if it is.
+    #[must_use]
+    pub fn access_log(&self) -> Option<Logbook> {
+        let how = self.logging.get()?;
+        falls(how.sampling, &self.dice).then(|| self.plane.access_log.book(how))
+    }
+
+    /// Logs a byte stream that has ended, if it is to be.
+    pub fn log_stream(&self, entry: impl FnOnce() -> Entry, outcome: &Outcome) {
+        if let Some(log) = self.access_log()
+            && !log.write(&entry(), outcome)
+        {
+            self.count(Event::LogLineDropped);
+        }
+    }
+
+    /// Gives the request of `head` a number if anybody looks at it, and its place in a trace if the
+    /// mesh has a collector; begins a span if the trace is recorded.
     #[must_use]
     pub fn begin_span(&self, head: &mut Head, kind: Kind) -> Option<Box<Span>> {
         let tracer = self.tracer.borrow();
-        let tracer = tracer.as_ref()?;
-        request_id::ensure(&mut head.headers);
-        tracer.begin(head, kind, &self.dice)
+        if tracer.is_some() || self.logging.get().is_some() {
+            request_id::ensure(&mut head.headers);
+        }
+        tracer.as_ref()?.begin(head, kind, &self.dice)
     }
 }

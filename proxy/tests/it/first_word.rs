@@ -114,7 +114,7 @@ fn loopback() -> Resource {
         trust_domain: "cluster.local".parse().unwrap(),
         cidrs: vec!["127.0.0.0/8".parse().unwrap()],
         outbound: OutboundPolicy::AllowAny,
-        access_log: false,
+        access_log: None,
         tracing: None,
     }))
 }

@@ -26,6 +26,8 @@ mod http2_streams;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod mesh;
 #[cfg(test)]
 mod namespace;

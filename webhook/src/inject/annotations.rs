@@ -20,7 +20,8 @@ pub(super) struct PodSettings {
     pub(super) exclude_outbound_cidrs: Vec<String>,
     pub(super) exclude_uids: Vec<u32>,
     pub(super) log_level: String,
-    pub(super) access_log: bool,
+    /// What the pod says; the mesh's word is none of the injector's business.
+    pub(super) access_log: Option<bool>,
     pub(super) workers: Option<u16>,
     pub(super) drain_seconds: u64,
     pub(super) resources: ResourceRequirements,
@@ -50,7 +51,7 @@ impl PodSettings {
             exclude_outbound_cidrs: cidrs.into_iter().map(|cidr| cidr.0).collect(),
             exclude_uids: read.list(names::EXCLUDE_UIDS)?,
             log_level: read.one(names::LOG_LEVEL)?.unwrap_or_else(|| config.log_level.clone()),
-            access_log: read.one(names::ACCESS_LOG)?.unwrap_or(config.access_log),
+            access_log: read.one(names::ACCESS_LOG)?,
             workers: read.one(names::WORKERS)?.or(workers),
             drain_seconds: drain.min(longest_drain(pod)).max(1),
             resources: read.resources(&config.resources)?,

@@ -120,9 +120,11 @@ fn environment(
         text("SERIN_CANONICAL_REVISION", &workload.canonical_revision),
         text("SERIN_REVISION", &workload.revision),
         text("SERIN_LOG", &settings.log_level),
-        text("SERIN_ACCESS_LOG", if settings.access_log { "true" } else { "false" }),
         text("SERIN_DRAIN_SECONDS", &settings.drain_seconds.to_string()),
     ];
+    if let Some(access_log) = settings.access_log {
+        env.push(text("SERIN_ACCESS_LOG", &access_log.to_string()));
+    }
     if let Some(workers) = settings.workers {
         env.push(text("SERIN_WORKERS", &workers.to_string()));
     }

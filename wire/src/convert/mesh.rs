@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use model::{
     identity::TrustDomain,
-    mesh::{Mesh, Otlp, OutboundPolicy, Tracing},
+    mesh::{AccessLog, Encoding, Mesh, Otlp, OutboundPolicy, Tracing},
 };
 
 use super::service::decode_weight;
@@ -21,7 +21,8 @@ impl From<&Mesh> for proto::Mesh {
                 OutboundPolicy::AllowAny => false,
                 OutboundPolicy::RegistryOnly => true,
             },
-            access_log: *access_log,
+            access_log: access_log.is_some(),
+            log: access_log.as_ref().map(encode_log),
             tracing: tracing.as_ref().map(encode_tracing),
         }
     }
@@ -31,7 +32,7 @@ impl TryFrom<proto::Mesh> for Mesh {
     type Error = Invalid;
 
     fn try_from(mesh: proto::Mesh) -> Result<Self, Invalid> {
-        let proto::Mesh { trust_domain, cidrs, registry_only, access_log, tracing } = mesh;
+        let proto::Mesh { trust_domain, cidrs, registry_only, access_log, log, tracing } = mesh;
         let trust_domain =
             trust_domain.parse::<TrustDomain>().map_err(Problem::from).at("trust_domain")?;
         let outbound =
@@ -40,10 +41,32 @@ impl TryFrom<proto::Mesh> for Mesh {
             trust_domain,
             cidrs: each(cidrs, decode_cidr).at("cidrs")?,
             outbound,
-            access_log,
+            access_log: access_log
+                .then(|| decode_log(log.unwrap_or_default()))
+                .transpose()
+                .at("log")?,
             tracing: tracing.as_ref().map(decode_tracing).transpose().at("tracing")?,
         })
     }
+}
+
+fn encode_log(log: &AccessLog) -> proto::AccessLog {
+    let AccessLog { encoding, sampling, only_errors } = log;
+    proto::AccessLog {
+        text: match encoding {
+            Encoding::Json => false,
+            Encoding::Text => true,
+        },
+        left_out: sampling.rest().basis_points().into(),
+        only_errors: *only_errors,
+    }
+}
+
+fn decode_log(log: proto::AccessLog) -> Result<AccessLog, Invalid> {
+    let proto::AccessLog { text, left_out, only_errors } = log;
+    let encoding = if text { Encoding::Text } else { Encoding::Json };
+    let sampling = decode_weight(left_out).at("left_out")?.rest();
+    Ok(AccessLog { encoding, sampling, only_errors })
 }
 
 fn encode_tracing(tracing: &Tracing) -> proto::Tracing {

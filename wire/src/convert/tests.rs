@@ -149,7 +149,7 @@ fn fields_of_a_newer_version_are_ignored() {
         trust_domain: "cluster.local".parse().unwrap(),
         cidrs: Vec::new(),
         outbound: model::mesh::OutboundPolicy::AllowAny,
-        access_log: true,
+        access_log: Some(model::mesh::AccessLog::default()),
         tracing: None,
     })))
     .encode_to_vec();

@@ -451,11 +451,25 @@ pub struct Mesh {
     pub cidrs: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag = "3")]
     pub registry_only: bool,
+    /// Whether requests are logged; how, says `log`.
     #[prost(bool, tag = "4")]
     pub access_log: bool,
     /// Absent: no spans. A proxy that does not know of tracing makes none, which harms nobody: no capability.
     #[prost(message, optional, tag = "5")]
     pub tracing: ::core::option::Option<Tracing>,
+    /// absent: all as JSON
+    #[prost(message, optional, tag = "6")]
+    pub log: ::core::option::Option<AccessLog>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccessLog {
+    #[prost(bool, tag = "1")]
+    pub text: bool,
+    /// basis points of what is not logged, drawn at random
+    #[prost(uint32, tag = "2")]
+    pub left_out: u32,
+    #[prost(bool, tag = "3")]
+    pub only_errors: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tracing {

@@ -13,7 +13,7 @@ use model::{
     identity::SpiffeId,
     inbound::{Inbound, InboundPort, InboundService, MtlsMode},
     key::{Key, Version},
-    mesh::{Mesh, Otlp, OutboundPolicy, Tracing},
+    mesh::{AccessLog, Encoding, Mesh, Otlp, OutboundPolicy, Tracing},
     resource::{Destination, Resource},
     revision::Revision,
     route::{HeaderMatch, PathMatch, QueryMatch, RequestMatch, Route, WeightedBackend},
@@ -218,7 +218,7 @@ fn mesh() -> impl Strategy<Value = Mesh> {
     let cidr = prop_oneof![Just("10.0.0.0/8"), Just("fd00::/64"), Just("192.168.7.1/32")];
     let outbound = prop_oneof![Just(OutboundPolicy::AllowAny), Just(OutboundPolicy::RegistryOnly)];
     let cidrs = vec(cidr.prop_map(|text| text.parse().unwrap()), 0..3);
-    (cidrs, outbound, any::<bool>(), option::of(tracing())).prop_map(
+    (cidrs, outbound, option::of(access_log()), option::of(tracing())).prop_map(
         |(cidrs, outbound, access_log, tracing)| Mesh {
             trust_domain: "cluster.local".parse().unwrap(),
             cidrs,
@@ -227,6 +227,14 @@ fn mesh() -> impl Strategy<Value = Mesh> {
             tracing,
         },
     )
+}
+
+fn access_log() -> impl Strategy<Value = AccessLog> {
+    let encoding = prop_oneof![Just(Encoding::Json), Just(Encoding::Text)];
+    (encoding, 0..=10_000_u16, any::<bool>()).prop_map(|(encoding, points, only_errors)| {
+        let sampling = Weight::from_basis_points(points).unwrap();
+        AccessLog { encoding, sampling, only_errors }
+    })
 }
 
 fn tracing() -> impl Strategy<Value = Tracing> {

@@ -12,7 +12,7 @@ fn mesh(access_log: bool) -> Resource {
         trust_domain: "cluster.local".parse().unwrap(),
         cidrs: Vec::new(),
         outbound: OutboundPolicy::AllowAny,
-        access_log,
+        access_log: access_log.then(model::mesh::AccessLog::default),
         tracing: None,
     }))
 }

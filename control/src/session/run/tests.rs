@@ -33,7 +33,7 @@ fn mesh(domain: &str) -> Resource {
         trust_domain: domain.parse().unwrap(),
         cidrs: Vec::new(),
         outbound: OutboundPolicy::AllowAny,
-        access_log: false,
+        access_log: None,
         tracing: None,
     }))
 }

@@ -59,6 +59,12 @@ fn spans_must_have_somewhere_to_go() {
 }
 
 #[test]
+fn a_log_must_have_a_ratio() {
+    check(|spec| spec.telemetry.access_log.ratio = 0.5, None);
+    check(|spec| spec.telemetry.access_log.ratio = 1.5, Some("InvalidAccessLog"));
+}
+
+#[test]
 fn a_root_must_outlive_its_leaves() {
     check(|spec| spec.ca.leaf_lifetime = Span::seconds(60), Some("InvalidLifetime"));
     check(|spec| spec.ca.leaf_lifetime = Span::days(60), Some("InvalidLifetime"));

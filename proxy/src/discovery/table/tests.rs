@@ -443,7 +443,7 @@ fn mesh_defaults_need_no_number() {
         trust_domain: "cluster.local".parse().unwrap(),
         cidrs: Vec::new(),
         outbound: model::mesh::OutboundPolicy::AllowAny,
-        access_log: false,
+        access_log: None,
         tracing: None,
     }));
     table.pushed(push(Key::Mesh, 1, mesh.clone()));

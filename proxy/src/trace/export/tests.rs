@@ -14,7 +14,7 @@ fn mesh(collector: Option<SocketAddr>) -> Held {
         trust_domain: "cluster.local".parse().unwrap(),
         cidrs: Vec::new(),
         outbound: OutboundPolicy::AllowAny,
-        access_log: false,
+        access_log: None,
         tracing,
     }))
 }
