@@ -7,10 +7,11 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use http::{Method, StatusCode, Uri, header::USER_AGENT};
 use runtime::{
     admin::{Admin, Answer, json, text},
+    clock::Clock,
     readiness::Readiness,
     telemetry::{LogLevel, Metrics},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -28,6 +29,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// What is held.
     pub discovery: Discovery,
+    /// The time of day.
+    pub clock: Clock,
     /// What is used in handshakes.
     pub identity: Identity,
     /// Whether the proxy is leaving.
@@ -62,12 +65,12 @@ pub fn pod_facing(parts: &Parts) -> Admin {
 /// What only the pod itself may ask: also `/config`, `/certs`, `/log?level=…` and `POST /drain`.
 #[must_use]
 pub fn localhost(parts: &Parts) -> Admin {
-    let config = parts.discovery.clone();
+    let (config, clock) = (parts.discovery.clone(), parts.clock.clone());
     let identity = parts.identity.clone();
     let log = parts.log.clone();
     let (drain, limit) = (parts.drain.clone(), parts.drain_limit);
     Admin::new(parts.readiness.clone(), parts.metrics.clone())
-        .route(Method::GET, "/config", move |_request| show_config(config.clone()))
+        .route(Method::GET, "/config", move |_request| show_config(config.clone(), clock.clone()))
         .route(Method::GET, "/certs", move |_request| {
             let shown = certificate::show(identity.current().as_deref());
             async move { json(&shown) }
@@ -79,10 +82,9 @@ pub fn localhost(parts: &Parts) -> Admin {
         .route(Method::POST, "/drain", move |_request| leave(drain.clone(), limit))
 }
 
-async fn show_config(discovery: Discovery) -> Answer {
+async fn show_config(discovery: Discovery, clock: Clock) -> Answer {
     let lines = discovery.show().await;
-    let keys: Vec<Value> = lines.iter().map(resource::line).collect();
-    json(&json!({ "keys": keys }))
+    json(&json!({ "keys": resource::lines(&lines, clock.now()) }))
 }
 
 fn set_level(log: &LogLevel, uri: &Uri) -> Answer {

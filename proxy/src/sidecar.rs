@@ -109,8 +109,9 @@ fn start(
     let (workers, exporter) = traffic::start(handles, &pod, &metrics).map_err(Error::Traffic)?;
     let authority = Control { control: settings.control, roots, token: settings.token_file };
     let authority = Arc::new(authority);
-    let renewal = Renewal::new(settings.id, identity.clone(), discovery.clone(), authority, clock)
-        .shown(&readiness, &metrics);
+    let renewal =
+        Renewal::new(settings.id, identity.clone(), discovery.clone(), authority, clock.clone())
+            .shown(&readiness, &metrics);
     tasks.spawn_critical("discovery", client.run(tasks.token()));
     tasks.spawn_critical("identity", renewal.run(tasks.token()));
     tasks.spawn("spans", exporter.run(tasks.token()));
@@ -125,6 +126,7 @@ fn start(
         readiness,
         metrics,
         discovery,
+        clock,
         identity,
         drain: drain.clone(),
         drain_limit: settings.drain,

@@ -1,8 +1,11 @@
 //! What is held, as `/config` shows it.
 
+use std::time::{Duration, SystemTime};
+
 use model::{
     endpoint::{Endpoint, Endpoints, Readiness},
     inbound::{Inbound, MtlsMode},
+    key::Key,
     mesh::{AccessLog, Encoding, Mesh, OutboundPolicy, Tracing},
     resource::{Destination, Resource},
     route::{PathMatch, Route},
@@ -14,9 +17,15 @@ use serde_json::{Value, json};
 
 use crate::discovery::{Answer, Line};
 
-/// A subscription: what is asked for, what is in use (and acked), and what waits to be.
-pub(super) fn line(line: &Line) -> Value {
-    let Line { key, version, staged, answer, age } = line;
+/// All subscriptions, each with what it is there for.
+pub(super) fn lines(lines: &[Line], now: SystemTime) -> Value {
+    lines.iter().map(|it| line(it, &because(&it.key, lines), now)).collect()
+}
+
+/// A subscription: what is asked for and why, what is in use (and acked) and since when, what waits
+/// to be used, and what could not be.
+fn line(line: &Line, because: &[String], now: SystemTime) -> Value {
+    let Line { key, version, decision, staged, waits_for, objection, answer, age } = line;
     let (state, resource) = match answer {
         Some(Answer::Found(resource)) => ("found", Some(show(resource))),
         Some(Answer::Absent) => ("absent", None),
@@ -25,11 +34,52 @@ pub(super) fn line(line: &Line) -> Value {
     json!({
         "key": key.to_string(),
         "state": state,
-        "acked": version.map(|version| version.to_string()),
+        "because": because,
+        "version": version.map(|version| version.to_string()),
+        // A version is acked when every worker uses it; what is held back is no version.
+        "acked": version.is_some(),
+        "decision": decision,
         "staged": staged.map(|version| version.to_string()),
+        "waitsFor": waits_for.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "lastError": objection,
+        "since": since(now, *age),
         "ageSeconds": age.as_secs(),
         "resource": resource,
     })
+}
+
+/// Why `key` is asked for: other keys whose answers name it, or what the pod did.
+fn because(key: &Key, lines: &[Line]) -> Vec<String> {
+    let names = |held: &Resource| match (key, held) {
+        (Key::Service(id), Resource::Destination(Destination::Service(named))) => id == named,
+        (Key::Endpoints(id), Resource::Service(service)) => service.backends.contains_key(id),
+        _ => false,
+    };
+    let is_named_by = |line: &&Line| match &line.answer {
+        Some(Answer::Found(resource)) => line.waits_for.contains(key) || names(resource),
+        Some(Answer::Absent | Answer::Unavailable) | None => line.waits_for.contains(key),
+    };
+    let named_by: Vec<_> =
+        lines.iter().filter(is_named_by).map(|line| line.key.to_string()).collect();
+    if !named_by.is_empty() {
+        return named_by;
+    }
+    vec![
+        match key {
+            Key::Inbound | Key::Trust | Key::Mesh => "every proxy needs it",
+            Key::Address(_) | Key::Host(_) => "the pod connected to it",
+            Key::Workload(_) => "the pod met it",
+            Key::Service(_) => "a route, or an address that is no longer held, named it",
+            Key::Endpoints(_) => "a service that is no longer held named it",
+        }
+        .to_owned(),
+    ]
+}
+
+/// To within ten seconds, as ages are.
+fn since(now: SystemTime, age: Duration) -> Option<String> {
+    let at = jiff::Timestamp::try_from(now.checked_sub(age)?).ok()?;
+    Some(format!("{at:.0}"))
 }
 
 fn show(resource: &Resource) -> Value {

@@ -1,11 +1,11 @@
 //! Claims about what may be asked, over real sockets.
 
-use std::{net::SocketAddr, sync::OnceLock};
+use std::{net::SocketAddr, sync::OnceLock, time::UNIX_EPOCH};
 
 use model::{
     decision::RolloutId,
     key::{Key, Version},
-    resource::Resource,
+    resource::{Destination, Resource},
     service::{Backend, Protocol, Service, ServiceId, Share, Split},
     trust::{Anchor, Trust},
     weight::Weight,
@@ -33,6 +33,7 @@ fn parts() -> (Parts, TestFeed) {
         readiness: Readiness::new(),
         metrics: Metrics::new(),
         discovery,
+        clock: Clock::fixed(UNIX_EPOCH + Duration::from_secs(3600)),
         identity: Identity::empty(),
         drain: Drain::new(),
         drain_limit: Duration::from_secs(30),
@@ -152,19 +153,55 @@ fn a_service_is_shown_with_what_its_canary_gets() {
         routes: Vec::new(),
         backends: [(id.clone(), backend)].into(),
     };
-    let shown = resource::line(&Line {
-        key: Key::Service(id),
-        version: Some(Version(1)),
-        staged: None,
-        answer: Some(crate::discovery::Answer::Found(Resource::Service(Arc::new(service)))),
-        age: Duration::from_secs(20),
-    });
+    let found = Some(crate::discovery::Answer::Found(Resource::Service(Arc::new(service))));
+    let held = Line { decision: 7, age: Duration::from_secs(20), ..line(Key::Service(id), found) };
+    let shown = resource::lines(&[held], UNIX_EPOCH + Duration::from_secs(3600));
+    let shown = &shown[0];
     assert_eq!(shown["key"], "service/payment.shop.svc.cluster.local:80");
-    assert_eq!((&shown["state"], &shown["acked"]), (&json!("found"), &json!("0000000000000001")));
+    assert_eq!((&shown["state"], &shown["acked"]), (&json!("found"), &json!(true)));
+    assert_eq!((&shown["version"], &shown["decision"]), (&json!("0000000000000001"), &json!(7)));
+    assert_eq!(shown["since"], "1970-01-01T00:59:40Z");
     let split = json!({
         "rollout": "shop/payment", "decision": 7, "canary": "6b4f", "share": "5%"
     });
     assert_eq!(shown["resource"]["backends"][0]["split"], split);
+}
+
+/// A key in use.
+fn line(key: Key, answer: Option<crate::discovery::Answer>) -> Line {
+    let (version, staged, age) = (Some(Version(1)), None, Duration::ZERO);
+    let (decision, waits_for, objection) = (0, Vec::new(), None);
+    Line { key, version, decision, staged, waits_for, objection, answer, age }
+}
+
+#[test]
+fn every_key_says_what_it_is_there_for() {
+    use crate::discovery::Answer::Found;
+    let id = ServiceId::new("payment.shop.svc.cluster.local", 80);
+    let address = Key::Address("10.96.0.1:80".parse().unwrap());
+    let to_service = Resource::Destination(Destination::Service(id.clone()));
+    let waiting = Line {
+        version: None,
+        staged: Some(Version(2)),
+        waits_for: vec![Key::Endpoints(id.clone())],
+        objection: Some("no room".to_owned()),
+        ..line(Key::Service(id.clone()), None)
+    };
+    let lines = [
+        line(Key::Mesh, None),
+        line(address.clone(), Some(Found(to_service))),
+        waiting,
+        line(Key::Endpoints(id), None),
+    ];
+    let shown = resource::lines(&lines, UNIX_EPOCH);
+    assert_eq!(shown[0]["because"], json!(["every proxy needs it"]));
+    assert_eq!(shown[1]["because"], json!(["the pod connected to it"]));
+    assert_eq!(shown[2]["because"], json!([address.to_string()]));
+    let service = "service/payment.shop.svc.cluster.local:80";
+    assert_eq!(shown[3]["because"], json!([service]));
+    assert_eq!((&shown[2]["acked"], &shown[2]["lastError"]), (&json!(false), &json!("no room")));
+    let endpoints = "endpoints/payment.shop.svc.cluster.local:80";
+    assert_eq!(shown[2]["waitsFor"], json!([endpoints]));
 }
 
 #[tokio::test]

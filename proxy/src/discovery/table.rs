@@ -59,6 +59,8 @@ struct Entry {
     staged: Option<Staged>,
     /// Whether a push was refused for its number: control is asked again now and then.
     refused: bool,
+    /// Why the last push was not used, until another is.
+    objection: Option<String>,
     waiting: Vec<oneshot::Sender<Answer>>,
     asked_at: u64,
     /// When what is used began to be, or the key was first asked for.
@@ -90,8 +92,14 @@ pub struct Line {
     /// The version in use; nothing if control said that there is nothing, or said nothing yet, or
     /// if what it said is held back.
     pub version: Option<Version>,
+    /// The decision that is in use; 0 if what is used has none.
+    pub decision: u64,
     /// A newer version that waits for endpoints.
     pub staged: Option<Version>,
+    /// The endpoints that it waits for.
+    pub waits_for: Vec<Key>,
+    /// Why the last push was not used, if none was since.
+    pub objection: Option<String>,
     /// What control answered; nothing if it has not yet.
     pub answer: Option<Answer>,
     /// For how long that has been so, to within ten seconds.
@@ -155,7 +163,7 @@ impl Table {
         let Push { key, version, decision: _, body: resource } = push;
         let Some(entry) = self.entries.get_mut(&key) else { return };
         if entry.version() == Some(version) {
-            (entry.staged, entry.refused) = (None, false);
+            (entry.staged, entry.refused, entry.objection) = (None, false, None);
             let decision = resource.decision();
             self.effects.send.push(ToControl::Ack(Ack { key, version, decision }));
             return;
@@ -165,6 +173,7 @@ impl Table {
             None => Staged { version: Some(version), resource },
             Some(reason) => {
                 entry.refused = true;
+                entry.objection = Some(reason.clone());
                 let key = key.clone();
                 self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
                 if entry.is_found() {
@@ -176,6 +185,9 @@ impl Table {
         });
         if !self.subscribe_to_endpoints_of(&key) {
             let reason = "no room for the endpoints that it names".to_owned();
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.objection = Some(reason.clone());
+            }
             self.effects.send.push(ToControl::Nack(Nack { key, version, reason }));
             return;
         }
@@ -202,13 +214,17 @@ impl Table {
 
     /// Control pushed something that cannot be read.
     pub(super) fn rejected(&mut self, key: Key, version: Version, invalid: &Invalid) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.objection = Some(invalid.to_string());
+        }
         let nack = Nack { key, version, reason: invalid.to_string() };
         self.effects.send.push(ToControl::Nack(nack));
     }
 
     /// Every subscription, for people.
     pub(super) fn lines(&self) -> Vec<Line> {
-        self.entries.iter().map(|(key, entry)| entry.line(key, self.now)).collect()
+        let is_held = |key: &Key| self.entries.get(key).is_some_and(|entry| entry.used.is_some());
+        self.entries.iter().map(|(key, entry)| entry.line(key, self.now, is_held)).collect()
     }
 
     /// How many subscriptions there are.
@@ -262,6 +278,9 @@ impl Table {
         let Some(Staged { version, resource }) = entry.staged.take() else { return };
         let decision = resource.decision();
         entry.refused = version.is_none();
+        if !entry.refused {
+            entry.objection = None;
+        }
         self.over.note(entry.replace(Used::Found { version, resource }, now));
         self.settle(key);
         if let Some(version) = version {
@@ -347,11 +366,19 @@ impl Entry {
         }
     }
 
-    fn line(&self, key: &Key, now: u64) -> Line {
+    fn line(&self, key: &Key, now: u64, is_held: impl Fn(&Key) -> bool) -> Line {
         let staged = self.staged.as_ref().and_then(|staged| staged.version);
         let ticks = u32::try_from(now.saturating_sub(self.since)).unwrap_or(u32::MAX);
         let age = TICK.saturating_mul(ticks);
-        Line { key: key.clone(), version: self.version(), staged, answer: self.answer(), age }
+        let mut waits_for = self.staged_endpoints();
+        waits_for.retain(|endpoints| !is_held(endpoints));
+        let decision = match &self.used {
+            Some(Used::Found { resource, .. }) => resource.decision(),
+            Some(Used::Absent) | None => 0,
+        };
+        let (key, version, answer) = (key.clone(), self.version(), self.answer());
+        let objection = self.objection.clone();
+        Line { key, version, decision, staged, waits_for, objection, answer, age }
     }
 }
 

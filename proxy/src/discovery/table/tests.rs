@@ -181,6 +181,7 @@ fn the_old_service_is_used_until_the_new_ones_endpoints_are_held() {
     assert_eq!(publish, []);
     let held = table.lines().into_iter().find(|line| line.key == service("a")).unwrap();
     assert_eq!((held.version, held.staged), (Some(Version(1)), Some(Version(3))));
+    assert_eq!(held.waits_for, [endpoints("c")]);
     table.pushed(push(endpoints("c"), 4, endpoints_of("c")));
     let (_, send) = settle(&mut table);
     assert_eq!(send, [ack(endpoints("c"), 4, 0), ack(service("a"), 3, 0)]);
@@ -195,9 +196,14 @@ fn trust_never_goes_back() {
     let (publish, send) = settle(&mut table);
     assert_eq!(publish, []);
     assert_eq!(nacked(&send), [(Key::Trust, Version(2))]);
+    let shown = |table: &Table| table.lines().into_iter().find(|it| it.key == Key::Trust).unwrap();
+    let held = shown(&table);
+    assert_eq!((held.version, held.decision), (Some(Version(1)), 5));
+    assert!(held.objection.unwrap().contains("goes back behind decision 5"));
     table.pushed(push(Key::Trust, 3, trust(6)));
     let (_, send) = settle(&mut table);
     assert_eq!(send, [ack(Key::Trust, 3, 6)]);
+    assert_eq!((shown(&table).decision, shown(&table).objection), (6, None));
 }
 
 fn rollouts(table: &mut Table, version: u64, backends: &[(&str, Option<Split>)]) -> bool {
