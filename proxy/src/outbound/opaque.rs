@@ -134,7 +134,7 @@ async fn dial(caller: &Caller) -> Option<(Stream, Dialled)> {
     let group = backend.draw(Drawn::Connection);
     let mut tried = Tried::default();
     loop {
-        let member = backend.pick(worker, group, &tried, tokio::time::Instant::now())?;
+        let member = backend.pick(worker, group, &tried, Instant::now())?;
         let busy = member.endpoint.enter();
         match connect::open(&worker.plane.tls, &member.endpoint, Carries::Bytes).await {
             Ok(stream) => return Some((stream, Dialled { member, _busy: busy })),
