@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -37,7 +37,7 @@ pub struct Source {
 
 #[derive(Debug)]
 struct State {
-    incoming: Incoming,
+    incoming: Arriving,
     /// Counts attempts: the body of an earlier one has lost its right to read.
     attempt: u32,
     kept: Vec<Bytes>,
@@ -74,19 +74,31 @@ pub enum ResponseBody {
 /// A server's body, which holds on to the connection and the record of the exchange until it ends.
 #[derive(Debug)]
 pub struct Streamed {
-    incoming: Incoming,
+    incoming: Arriving,
     exchange: Exchange,
     lease: Option<Lease>,
 }
 
+/// A body as it comes, by HTTP/1 or HTTP/2.
+#[derive(Debug)]
+struct Arriving {
+    incoming: Incoming,
+    version: Version,
+}
+
 impl Source {
-    /// The body of a request; nothing if there is none. It keeps `in_request` for as long as anyone
-    /// may read on.
+    /// The body of a request that came by `version`; nothing if there is none. It keeps `in_request`
+    /// for as long as anyone may read on.
     #[must_use]
-    pub fn new(incoming: Incoming, in_request: Option<Rc<InRequest>>) -> Option<Rc<Self>> {
+    pub fn new(
+        incoming: Incoming,
+        version: Version,
+        in_request: Option<Rc<InRequest>>,
+    ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
+        let incoming = Arriving { incoming, version };
         let (kept, trailers) = (Vec::new(), None);
         let (kept_bytes, attempt, let_go, ended) = (0, 0, false, false);
         let state = State { incoming, attempt, kept, kept_bytes, let_go, ended, trailers };
@@ -186,7 +198,7 @@ impl Reader {
                 Some(_) | None => None,
             });
         }
-        let frame = match ready!(poll_telling(&mut state.incoming, context)) {
+        let frame = match ready!(state.incoming.poll_telling(context)) {
             Some(Ok(frame)) => frame,
             Some(Err(_error)) => {
                 self.source.broken_off.set(true);
@@ -216,7 +228,7 @@ impl Reader {
     fn size_hint(&self) -> SizeHint {
         let state = self.source.state.borrow();
         let ahead: u64 = state.kept.iter().skip(self.next).map(|data| data.len() as u64).sum();
-        let mut hint = state.incoming.size_hint();
+        let mut hint = state.incoming.incoming.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + ahead);
         }
@@ -246,21 +258,27 @@ impl Body for RequestBody {
 }
 
 impl ResponseBody {
-    /// What a server sends. Ends at once if it sends nothing.
+    /// What a server sends by `version`. Ends at once if it sends nothing.
     #[must_use]
-    pub fn streamed(incoming: Incoming, exchange: Exchange, lease: Lease) -> Self {
+    pub fn streamed(
+        incoming: Incoming,
+        version: Version,
+        exchange: Exchange,
+        lease: Lease,
+    ) -> Self {
         if incoming.is_end_stream() {
             exchange.complete();
             lease.give_back();
             return Self::Empty;
         }
+        let incoming = Arriving { incoming, version };
         Self::Streamed(Box::new(Streamed { incoming, exchange, lease: Some(lease) }))
     }
 }
 
 impl Streamed {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        match ready!(poll_telling(&mut self.incoming, context)) {
+        match ready!(self.incoming.poll_telling(context)) {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.exchange.note_response(data);
@@ -273,7 +291,7 @@ impl Streamed {
                 self.exchange.upstream_failed();
                 // The connection is of no more use.
                 self.lease = None;
-                Poll::Ready(Some(Err(error.into())))
+                Poll::Ready(Some(Err(error)))
             }
             None => {
                 self.finish();
@@ -293,7 +311,7 @@ impl Streamed {
 impl Drop for Streamed {
     /// A reader that knows the length stops at it and does not ask for an end.
     fn drop(&mut self) {
-        if self.incoming.is_end_stream() {
+        if self.incoming.incoming.is_end_stream() {
             self.finish();
         }
     }
@@ -318,7 +336,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty | Self::Full(None) => true,
             Self::Full(Some(_)) => false,
-            Self::Streamed(streamed) => streamed.incoming.is_end_stream(),
+            Self::Streamed(streamed) => streamed.incoming.incoming.is_end_stream(),
         }
     }
 
@@ -326,28 +344,39 @@ impl Body for ResponseBody {
         match self {
             Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(text)) => SizeHint::with_exact(text.len() as u64),
-            Self::Streamed(streamed) => streamed.incoming.size_hint(),
+            Self::Streamed(streamed) => streamed.incoming.incoming.size_hint(),
         }
     }
 }
 
-/// The next frame that says something. HTTP/2 ends most bodies with an empty DATA frame, and passed
-/// on before the end is known it would be one more that ends nothing: servers close a connection
-/// after a hundred of those.
-fn poll_telling(
-    incoming: &mut Incoming,
-    context: &mut Context<'_>,
-) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-    loop {
-        let mut frame = ready!(Pin::new(&mut *incoming).poll_frame(context));
-        if let Some(Ok(frame)) = &mut frame
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            strip_trailers(trailers);
-        }
-        let says_nothing = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(Bytes::is_empty);
-        if !matches!(&frame, Some(Ok(frame)) if says_nothing(frame)) {
-            return Poll::Ready(frame);
+impl Arriving {
+    /// The next frame that says something. HTTP/2 ends most bodies with an empty DATA frame, and
+    /// passed on before the end is known it would be one more that ends nothing: servers close a
+    /// connection after a hundred of those.
+    ///
+    /// hyper takes a stream that was reset without an error for one that has ended. It has only if
+    /// its end was said (RFC 9113, section 8.1), and half a message is no message.
+    fn poll_telling(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None if self.version == Version::HTTP_2 && !self.incoming.is_end_stream() => {
+                    return Poll::Ready(Some(Err("the stream was reset before its end".into())));
+                }
+                None => return Poll::Ready(None),
+            };
+            match frame.into_trailers() {
+                Ok(mut trailers) => {
+                    strip_trailers(&mut trailers);
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                Err(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                Err(frame) => return Poll::Ready(Some(Ok(frame))),
+            }
         }
     }
 }

@@ -121,7 +121,7 @@ impl Head {
             Hop::Http1 => {
                 *request.version_mut() = self.http1_version();
                 *request.uri_mut() = self.origin_form();
-                self.put_host(request.headers_mut());
+                self.put_host(request.headers_mut(), fallback);
             }
         }
         if let Some(protocol) = &self.protocol {
@@ -155,11 +155,12 @@ impl Head {
         self.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
     }
 
-    /// HTTP/1 names the host in a header (RFC 9112, section 3.2); a client of HTTP/2 need not have
-    /// written one.
-    fn put_host(&self, headers: &mut HeaderMap) {
+    /// HTTP/1 names the host in a header, and HTTP/1.1 always does (RFC 9112, section 3.2); a
+    /// client of HTTP/2 need not have written one.
+    fn put_host(&self, headers: &mut HeaderMap, fallback: &Authority) {
+        let needed = (self.http1_version() == Version::HTTP_11).then_some(fallback);
         if !headers.contains_key(header::HOST)
-            && let Some(authority) = self.uri.authority()
+            && let Some(authority) = self.uri.authority().or(needed)
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
         {
             headers.insert(header::HOST, host);

@@ -41,7 +41,7 @@ pub(super) async fn handle(
     let mut head = head(&visitor, parts);
     let span = visitor.worker.begin_span(&mut head, Kind::Server);
     let in_request = in_request.map(Rc::new);
-    let source = Source::new(body, in_request.clone());
+    let source = Source::new(body, carried, in_request.clone());
     let held = Held { in_flight: visitor.worker.gauge.enter(), in_request };
     let recorder = visitor.recorder();
     let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
@@ -167,10 +167,11 @@ fn pass_on(
             agree(wish, response, exchange, visitor.recorder(), lease, strict::overdue(visitor))
         }
         Some(_) | None => {
+            let version = response.version();
             let (mut parts, body) = response.into_parts();
             strip_hop(&mut parts.headers);
             strip_claims(&mut parts.headers);
-            Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
+            Response::from_parts(parts, ResponseBody::streamed(body, version, exchange, lease))
         }
     }
 }

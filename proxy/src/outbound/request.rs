@@ -46,7 +46,7 @@ pub(super) fn handle(
     head.strip_claims();
     let span = caller.worker.begin_span(&mut head, Kind::Client);
     let in_request = in_request.map(Rc::new);
-    let source = Source::new(body, in_request.clone());
+    let source = Source::new(body, head.version, in_request.clone());
     let held = Held { in_flight: caller.worker.gauge.enter(), in_request };
     let view = caller.view();
     let recorder = Rc::clone(&view.recorder);
@@ -192,10 +192,11 @@ impl Trip {
                 agree(wish, response, exchange, recorder, lease, never())
             }
             Some(_) | None => {
+                let version = response.version();
                 let (mut parts, body) = response.into_parts();
                 strip_hop(&mut parts.headers);
                 strip_claims(&mut parts.headers);
-                Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
+                Response::from_parts(parts, ResponseBody::streamed(body, version, exchange, lease))
             }
         }
     }

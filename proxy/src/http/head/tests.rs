@@ -83,6 +83,12 @@ fn a_client_of_http2_gets_a_host_header_on_http1() {
 }
 
 #[test]
+fn a_client_of_http2_that_names_nobody_asks_whom_it_reached() {
+    let sent = head(Request::get("/b").version(Version::HTTP_2));
+    assert_eq!(sent.request(Hop::Http1, &someone(), ()).headers()[header::HOST], "someone");
+}
+
+#[test]
 fn what_only_proxies_may_say_is_removed() {
     let mut head = head(Request::get("/").header("x-forwarded-client-cert", "URI=spiffe://forged"));
     head.strip_claims();
