@@ -2,13 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use lab::HEAD_LIMIT;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
-
-use lab::HEAD_LIMIT;
 
 /// What came back.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +20,16 @@ pub(crate) struct Heard {
 /// Writes `bytes` and listens until `enough` says so, or the other side closes, or has nothing to
 /// say any more.
 pub(crate) async fn say(to: SocketAddr, bytes: &[u8], enough: impl Fn(&[u8]) -> bool) -> Heard {
-    let (mut reader, mut writer) = TcpStream::connect(to).await.unwrap().into_split();
+    say_on(&mut TcpStream::connect(to).await.unwrap(), bytes, enough).await
+}
+
+/// The same, on a connection that there is.
+pub(crate) async fn say_on(
+    io: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    bytes: &[u8],
+    enough: impl Fn(&[u8]) -> bool,
+) -> Heard {
+    let (mut reader, mut writer) = tokio::io::split(io);
     let mut heard = Heard::default();
     let listening = async {
         let mut piece = vec![0; 16 * 1024];
@@ -36,14 +44,21 @@ pub(crate) async fn say(to: SocketAddr, bytes: &[u8], enough: impl Fn(&[u8]) -> 
             }
         }
     };
-    // The other side may close before it has read everything.
-    let writing = async { drop(writer.write_all(bytes).await) };
+    let writing = async {
+        // The other side may close before it has read everything.
+        let written = async {
+            writer.write_all(bytes).await?;
+            writer.flush().await
+        };
+        drop(written.await);
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = listening => {}
-        () = async { writing.await; std::future::pending::<()>().await } => {}
+        () = writing => {}
     }
     heard
 }
 
-/// Longer than anything is that the proxy waits for.
+/// Longer than anything that the proxy waits for before it answers.
 const SILENCE: Duration = HEAD_LIMIT.saturating_mul(3);

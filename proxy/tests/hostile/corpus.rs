@@ -1,5 +1,6 @@
 //! What hostile clients and servers write, and what is to come of it.
 
+pub(crate) mod http2;
 pub(crate) mod requests;
 pub(crate) mod responses;
 

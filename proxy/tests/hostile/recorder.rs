@@ -5,8 +5,10 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -33,6 +35,8 @@ struct Record {
     kept: Mutex<Kept>,
     /// How many connections have ended.
     ended: watch::Sender<usize>,
+    /// Tells that something came.
+    heard: watch::Sender<()>,
 }
 
 /// What came.
@@ -48,8 +52,17 @@ pub(crate) struct Kept {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
-    /// Whether it closes then.
-    pub(crate) close: bool,
+    pub(crate) then: Then,
+}
+
+/// What a server does when it has said what it had to say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Then {
+    Stay,
+    Close,
+    Reset,
+    /// Says the same again and again.
+    Repeat,
 }
 
 impl Recorder {
@@ -75,6 +88,14 @@ impl Recorder {
     /// All that came up to now.
     pub(crate) fn kept(&self) -> Kept {
         self.record.kept.lock().unwrap().clone()
+    }
+
+    /// Waits until `bytes` came on so many connections.
+    pub(crate) async fn is_sent(&self, connections: usize, bytes: &[u8]) {
+        let mut heard = self.record.heard.subscribe();
+        let has = |stream: &&Vec<u8>| stream.windows(bytes.len()).any(|part| part == bytes);
+        let all = |(): &()| self.kept().streams.iter().filter(has).count() >= connections;
+        heard.wait_for(all).await.unwrap();
     }
 
     /// Waits until every connection has ended, which they do when the proxy does.
@@ -119,14 +140,22 @@ async fn converse(record: &Record, number: usize, stream: &mut TcpStream) -> std
             kept.streams[number].extend_from_slice(bytes);
             kept.requests.extend(starts.iter().cloned());
         }
+        record.heard.send_replace(());
         unread.drain(..reading.consumed);
         for start in starts {
             let target = start.split(' ').next_back().unwrap_or_default();
             match record.answers.get(target) {
                 Some(answer) => {
                     stream.write_all(&answer.bytes).await?;
-                    if answer.close {
-                        return Ok(());
+                    match answer.then {
+                        Then::Stay => {}
+                        Then::Close => return Ok(()),
+                        Then::Reset => {
+                            return SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+                        }
+                        Then::Repeat => loop {
+                            stream.write_all(&answer.bytes).await?;
+                        },
                     }
                 }
                 None => stream.write_all(echo(&start).as_bytes()).await?,

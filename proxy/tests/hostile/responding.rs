@@ -15,7 +15,7 @@ use crate::{
         responses,
     },
     judge::{Stream, judge},
-    recorder::{Answer, Recorder},
+    recorder::{Answer, Recorder, Then},
     strict::{self, Reading},
 };
 
@@ -41,7 +41,7 @@ async fn server() -> (Recorder, Vec<Case>) {
     let answer = |case: &Case| {
         let leaves_open = strict::responses(&case.bytes, &[method(case)]);
         let close = !leaves_open.messages.iter().any(|message| !message.to_the_end);
-        Answer { bytes: case.bytes.clone(), close }
+        Answer { bytes: case.bytes.clone(), then: if close { Then::Close } else { Then::Stay } }
     };
     let answers = cases.iter().enumerate().map(|(number, case)| (path(number), answer(case)));
     (Recorder::answering(answers.collect()).await, cases)
