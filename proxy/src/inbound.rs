@@ -200,6 +200,9 @@ fn refuse(worker: &Worker, stream: &Stream, event: Event) {
 async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, stream: Prefixed) {
     let (stream, carries, proven) = match worker.plane.tls.accept(stream).await {
         Ok(accepted) => accepted,
+        Err(error) if error.is_given_up() => {
+            return debug!(client = %arrived.client, %error, "a peer gave its handshake up");
+        }
         Err(error) => {
             worker.count(Event::RefusedHandshake);
             let source = std::error::Error::source(&error);

@@ -101,6 +101,26 @@ pub enum Error {
     Protocol,
 }
 
+impl Error {
+    /// Whether the peer went away by itself. A proxy does so when the client for which it dialled
+    /// in advance turns out to speak first.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match self {
+            Self::Handshake(error) => {
+                matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+            }
+            Self::NoIdentity
+            | Self::Build(_)
+            | Self::Slow
+            | Self::Peer(_)
+            | Self::Unexpected { .. }
+            | Self::Protocol => false,
+        }
+    }
+}
+
 impl Carries {
     /// The ALPN protocol.
     #[must_use]

@@ -129,6 +129,22 @@ async fn who_is_not_of_the_mesh_or_does_not_speak_as_its_proxies_do_leads_nowher
     only_peers_were_let_in(&authority, &server, &recorder).await;
 }
 
+#[tokio::test]
+async fn who_gives_a_handshake_up_is_not_counted_as_refused() {
+    let (authority, recorder) = (Authority::fresh(), Recorder::start().await);
+    let server = strict_pod(&authority, &recorder);
+    let hello = hello(&authority).await;
+    for garbage in [&[][..], b"garbage"] {
+        let mut client = TcpStream::connect(server.inbound()).await.unwrap();
+        client.write_all(&[&hello[..], garbage].concat()).await.unwrap();
+        client.shutdown().await.unwrap();
+        // It may be reset, and has ended in either case.
+        drop(client.read_to_end(&mut Vec::new()).await);
+        let refused = server.counted("serin_proxy_events_total", &["refused_handshake"]);
+        assert_eq!(refused, if garbage.is_empty() { 0.0 } else { 1.0 });
+    }
+}
+
 /// Carries bytes from the client's proxy to the server's, and cuts the connection after so many of
 /// them; each connection is cut a little later than the one before.
 async fn cutting_relay(to: SocketAddr, step: usize) -> (SocketAddr, Arc<AtomicUsize>) {
