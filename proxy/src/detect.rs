@@ -27,6 +27,8 @@ pub enum Spoken {
 /// What `bytes` are the beginning of; nothing while more of them are needed to say.
 #[must_use]
 pub fn detect(bytes: &[u8]) -> Option<Spoken> {
+    // In however many pieces they come, no more of them are looked at.
+    let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
     match bytes.first()? {
         &client_hello::HANDSHAKE => match client_hello::parse(bytes) {
             client_hello::Parsed::Hello(hello) => Some(Spoken::Tls(hello)),
@@ -44,18 +46,25 @@ pub fn detect(bytes: &[u8]) -> Option<Spoken> {
 fn detect_request_line(bytes: &[u8]) -> Option<Spoken> {
     let line = bytes.iter().position(|byte| *byte == b'\n').and_then(|end| bytes.get(..end));
     if let Some(line) = line {
-        return Some(if ends_as_request_line(line) { Spoken::Http1 } else { Spoken::Opaque });
+        let is_one = begins_as_request_line(line) && ends_as_request_line(line);
+        return Some(if is_one { Spoken::Http1 } else { Spoken::Opaque });
     }
     let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let begins_as_one = method.len() <= LONGEST_METHOD
-        && method.iter().all(|byte| is_token(*byte))
-        && bytes.strip_suffix(b"\r").unwrap_or(bytes).iter().all(|byte| !byte.is_ascii_control());
-    match begins_as_one {
+    match begins_as_request_line(bytes) {
         true if bytes.len() < LONGEST => None,
         // A target this long is still HTTP's, and its parser is the one to refuse it.
         true if KNOWN_METHODS.contains(&method) => Some(Spoken::Http1),
         _ => Some(Spoken::Opaque),
     }
+}
+
+/// What holds for a request line and for every beginning of one, so that it does not matter in
+/// which pieces it comes.
+fn begins_as_request_line(bytes: &[u8]) -> bool {
+    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+    method.len() <= LONGEST_METHOD
+        && method.iter().all(|byte| is_token(*byte))
+        && bytes.strip_suffix(b"\r").unwrap_or(bytes).iter().all(|byte| !byte.is_ascii_control())
 }
 
 fn ends_as_request_line(line: &[u8]) -> bool {

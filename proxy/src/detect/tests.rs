@@ -47,6 +47,14 @@ fn lines_that_only_begin_like_http_are_opaque() {
 }
 
 #[test]
+fn lines_that_would_be_http_but_for_a_control_character_or_a_long_word_are_opaque() {
+    check(b"PRI * HTTP/2.0\r HTTP/1.1\r\n", Some(&Spoken::Opaque));
+    check(b"GET /\x01 HTTP/1.1\r\n", Some(&Spoken::Opaque));
+    let long = [&[b'M'; 40][..], b" / HTTP/1.1\r\n"].concat();
+    check(&long, Some(&Spoken::Opaque));
+}
+
+#[test]
 fn binary_bytes_are_opaque() {
     check(&[0, 0, 0, 8, 4, 210, 22, 47], Some(&Spoken::Opaque));
 }
