@@ -87,8 +87,8 @@ struct Arriving {
 }
 
 impl Source {
-    /// The body of a request that came by `version`; nothing if there is none. It keeps `in_request`
-    /// for as long as anyone may read on.
+    /// The body of a request that came by `version`; nothing if there is none. It keeps
+    /// `in_request` for as long as anyone may read on.
     #[must_use]
     pub fn new(
         incoming: Incoming,
@@ -258,20 +258,15 @@ impl Body for RequestBody {
 }
 
 impl ResponseBody {
-    /// What a server sends by `version`. Ends at once if it sends nothing.
+    /// What a server sends. Ends at once if it sends nothing.
     #[must_use]
-    pub fn streamed(
-        incoming: Incoming,
-        version: Version,
-        exchange: Exchange,
-        lease: Lease,
-    ) -> Self {
+    pub fn streamed(incoming: Incoming, exchange: Exchange, lease: Lease) -> Self {
         if incoming.is_end_stream() {
             exchange.complete();
             lease.give_back();
             return Self::Empty;
         }
-        let incoming = Arriving { incoming, version };
+        let incoming = Arriving { incoming, version: lease.version() };
         Self::Streamed(Box::new(Streamed { incoming, exchange, lease: Some(lease) }))
     }
 }

@@ -100,6 +100,15 @@ impl Failure {
 }
 
 impl Lease {
+    /// By what the answer comes, whatever version it is passed on in.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        match self.hold {
+            Hold::Http1 { .. } => Version::HTTP_11,
+            Hold::Http2 { .. } => Version::HTTP_2,
+        }
+    }
+
     /// Gives the connection back for the next request: the response has ended as it should.
     pub fn give_back(self) {
         let Self { hold, busy, _place } = self;

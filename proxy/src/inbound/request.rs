@@ -167,11 +167,10 @@ fn pass_on(
             agree(wish, response, exchange, visitor.recorder(), lease, strict::overdue(visitor))
         }
         Some(_) | None => {
-            let version = response.version();
             let (mut parts, body) = response.into_parts();
             strip_hop(&mut parts.headers);
             strip_claims(&mut parts.headers);
-            Response::from_parts(parts, ResponseBody::streamed(body, version, exchange, lease))
+            Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
         }
     }
 }
