@@ -90,7 +90,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Reads a folder that [`write`] wrote.
+    /// Reads a folder that [`write()`] wrote.
     ///
     /// # Errors
     /// If it holds something else.
