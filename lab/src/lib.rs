@@ -7,6 +7,7 @@ mod authority;
 mod resources;
 mod running;
 mod setup;
+pub mod strict;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},

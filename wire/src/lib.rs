@@ -20,6 +20,7 @@ pub mod invalid;
 pub mod limit;
 pub mod message;
 pub mod server;
+pub mod untrusted;
 
 pub use body::{Encoded, version_of};
 

@@ -18,6 +18,7 @@ mod command;
 mod conformance;
 mod demo;
 mod e2e;
+mod fuzz;
 mod image;
 mod parallel;
 mod programs;
@@ -57,6 +58,7 @@ fn run(args: &Xtask) -> Result<()> {
         Task::Conformance(args) => conformance::run(&workspace, args),
         Task::E2e(args) => e2e::run(&workspace, args),
         Task::Bench(args) => bench::run(&workspace, args),
+        Task::Fuzz(args) => fuzz::run(&workspace, args),
         Task::Demo(args) => demo::run(&workspace, args),
         Task::Kubectl(args) => cluster::run_kubectl(&workspace, args),
     }
@@ -86,6 +88,7 @@ enum Task {
     Conformance(conformance::Args),
     E2e(e2e::Args),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
     Demo(demo::Args),
     Kubectl(cluster::KubectlArgs),
 }

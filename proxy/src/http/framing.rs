@@ -4,7 +4,7 @@
 //! hyper has found where a message ends before we see its head. What it took for granted on the way
 //! is looked at here, so that the next reader is never told anything else.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version, header};
 
 use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, marks::Marks};
 
@@ -60,6 +60,16 @@ fn has_one_length(headers: &mut HeaderMap) -> bool {
     match HeaderValue::try_from(length) {
         Ok(length) if is_one => headers.insert(header::CONTENT_LENGTH, length).is_some(),
         Ok(_) | Err(_) => false,
+    }
+}
+
+/// Says that a request has a body whose length nobody knows, which hyper believes of GET, HEAD and
+/// CONNECT only when told.
+pub fn announce_body<B>(request: &mut Request<B>, has_body: bool) {
+    let can_be_chunked = request.version() == Version::HTTP_11;
+    let headers = request.headers_mut();
+    if has_body && can_be_chunked && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{error::Error as _, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::{
@@ -224,8 +224,8 @@ async fn send_http1(
             // Boxed, because it is rare and large: it would make every request as large.
             None => Box::pin(open_http1(means, endpoint)).await?,
         };
-        let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
-        let request = framed(request, source);
+        let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+        framing::announce_body(&mut request, source.is_some());
         match connection.sender.try_send_request(request).await {
             Ok(response) => {
                 let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
@@ -257,8 +257,8 @@ pub async fn send_alone(
     }
     let busy = endpoint.enter();
     let mut connection = open_http1(means, endpoint).await?;
-    let request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
-    let mut request = framed(request, source);
+    let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+    framing::announce_body(&mut request, source.is_some());
     if let Some(protocol) = &wish.protocol {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -278,17 +278,6 @@ async fn open_http1(means: Means<'_>, endpoint: &Endpoint) -> Result<Http1Connec
     };
     let begun = connect::within(means.patience, begun).await.and_then(|begun| begun);
     begun.map_err(|error| Failure::Connect(Rc::new(error)))
-}
-
-/// Says that there is a body, which hyper believes of GET, HEAD and CONNECT only when told.
-fn framed<B>(mut request: Request<B>, source: Option<&Rc<Source>>) -> Request<B> {
-    let can_be_chunked = request.version() == Version::HTTP_11;
-    if source.is_some() && can_be_chunked && !request.headers().contains_key(header::CONTENT_LENGTH)
-    {
-        let chunked = HeaderValue::from_static("chunked");
-        request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
-    }
-    request
 }
 
 fn body(source: Option<&Rc<Source>>) -> Result<RequestBody, Failure> {

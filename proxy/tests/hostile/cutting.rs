@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use lab::Pair;
+use lab::{Pair, strict::Ended};
 use socket2::SockRef;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -13,7 +13,6 @@ use crate::{
     judge::{Stream, judge},
     recorder::{Answer, Recorder, Then},
     stage::{Bystander, all_places_are_free, both_come_to_rest, comes_to_rest, plain},
-    strict::Ended,
 };
 
 const REQUESTS: [&str; 2] = [

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use lab::{Authority, Proxy, Setup, id, meshed, service};
+use lab::{Authority, Proxy, Setup, id, meshed, service, strict};
 use model::inbound::MtlsMode;
 use proxy::{
     tcp::stream::Prefixed,
@@ -30,7 +30,6 @@ use crate::{
     client::say,
     recorder::Recorder,
     stage::{Bystander, PLACES, comes_to_rest},
-    strict,
     tasks::spawn,
 };
 

@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::strict::{self, Reading};
+use lab::strict::{self, Reading};
 
 /// A stream of bytes to be judged.
 #[derive(Clone, Debug)]

@@ -38,6 +38,4 @@ mod stage;
 #[cfg(test)]
 mod stalling;
 #[cfg(test)]
-mod strict;
-#[cfg(test)]
 mod tasks;

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use lab::strict::{self, Ended};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -16,10 +17,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::{
-    strict::{self, Ended},
-    tasks::spawn,
-};
+use crate::tasks::spawn;
 
 /// The server, until it is dropped.
 pub(crate) struct Recorder {

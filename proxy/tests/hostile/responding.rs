@@ -4,7 +4,10 @@
 use std::net::SocketAddr;
 
 use futures::{StreamExt as _, stream};
-use lab::{Pair, Proxy, Setup, service};
+use lab::{
+    Pair, Proxy, Setup, service,
+    strict::{self, Reading},
+};
 use model::endpoint::Endpoint;
 
 use crate::{
@@ -16,7 +19,6 @@ use crate::{
     },
     judge::{Stream, judge},
     recorder::{Answer, Recorder, Then},
-    strict::{self, Reading},
 };
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use futures::{StreamExt as _, stream};
-use lab::{Pair, Proxy, Setup, service};
+use lab::{Pair, Proxy, Setup, service, strict};
 use model::endpoint::Endpoint;
 
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     },
     judge::{Stream, judge},
     recorder::{Kept, NO_HTTP, Recorder},
-    strict,
 };
 
 #[tokio::test]

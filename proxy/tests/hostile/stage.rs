@@ -4,14 +4,14 @@
 use std::{net::SocketAddr, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use lab::{Pair, Proxy, Setup, service};
+use lab::{Pair, Proxy, Setup, service, strict};
 use model::endpoint::Endpoint;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
 
-use crate::{client::say_on, strict};
+use crate::client::say_on;
 
 /// How many connections a proxy under attack has places for.
 pub(crate) const PLACES: usize = 48;

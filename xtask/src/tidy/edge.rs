@@ -52,6 +52,7 @@ const RULES: &[Rule] = &[
     ("lab", &["model", "proxy", "runtime"], KUBERNETES),
     ("conformance", &["lab", "model", "testkit"], KUBERNETES),
     ("bench", &["lab", "model", "proxy", "runtime"], KUBERNETES),
+    ("fuzz", &["api", "lab", "model", "proxy", "webhook", "wire"], &[]),
     ("e2e", &["api", "cluster", "runtime", "testkit"], &[]),
     ("xtask", &["api"], &[]),
 ];

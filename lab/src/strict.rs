@@ -1,32 +1,33 @@
-//! A strict reader of HTTP/1 streams, written from RFC 9112 for these tests: whatever leaves one
+//! A strict reader of HTTP/1 streams, written from RFC 9112 for tests: whatever leaves one
 //! choice to the reader is broken here, even where the RFC forgives it.
 
 use std::fmt;
 
 /// What a stream of bytes holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// All messages that are whole.
-    pub(crate) messages: Vec<Message>,
+    pub messages: Vec<Message>,
     /// What comes after them.
-    pub(crate) ended: Ended,
+    pub ended: Ended,
     /// How many bytes the messages take.
-    pub(crate) consumed: usize,
+    pub consumed: usize,
 }
 
 /// A whole message.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Message {
+pub struct Message {
     /// Method and target, or the status.
-    pub(crate) start: String,
-    pub(crate) body: Vec<u8>,
+    pub start: String,
+    /// Its body, without chunks.
+    pub body: Vec<u8>,
     /// Whether nothing but the end of the connection ended it.
-    pub(crate) to_the_end: bool,
+    pub to_the_end: bool,
 }
 
 /// How a stream ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// With its last message.
     Whole,
     /// In the middle of one.
@@ -66,12 +67,14 @@ fn broken<T>(why: impl Into<String>) -> Read<T> {
 }
 
 /// The requests that a stream holds.
-pub(crate) fn requests(bytes: &[u8]) -> Reading {
+#[must_use]
+pub fn requests(bytes: &[u8]) -> Reading {
     read_all(bytes, |cursor, _| request(cursor).map(Some))
 }
 
 /// The responses that a stream holds, to requests of these methods; GET for those beyond.
-pub(crate) fn responses(bytes: &[u8], methods: &[&str]) -> Reading {
+#[must_use]
+pub fn responses(bytes: &[u8], methods: &[&str]) -> Reading {
     read_all(bytes, |cursor, before| response(cursor, methods.get(before).unwrap_or(&"GET")))
 }
 
