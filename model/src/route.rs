@@ -114,7 +114,11 @@ impl PathMatch {
 
 impl HeaderMatch {
     fn matches(&self, headers: &http::HeaderMap) -> bool {
-        let mut values = headers.get_all(&*self.name).iter();
+        // A head has few names, and most are of another length: looking at each costs less than
+        // hashing this one.
+        let is_wanted = |name: &http::HeaderName| name.as_str() == &*self.name;
+        let named = headers.iter().filter(|(name, _)| is_wanted(name));
+        let mut values = named.map(|(_, value)| value);
         match (values.next(), values.next()) {
             (Some(only), None) => only.as_bytes() == self.value.as_bytes(),
             (Some(first), Some(second)) => self.matches_joined(first, second, values),

@@ -5,6 +5,7 @@
 //! its own, so that no two workers write to one counter.
 
 use std::{
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -33,27 +34,23 @@ pub enum State {
 #[derive(Clone, Debug)]
 pub struct Drain {
     state: watch::Sender<State>,
-    gauges: Arc<ArcSwap<Vec<Gauge>>>,
+    counts: Arc<ArcSwap<Vec<Arc<AtomicUsize>>>>,
 }
 
 /// Counts what one worker has in flight: requests, and connections that carry bytes of no known
-/// protocol.
-#[derive(Clone, Debug, Default)]
-pub struct Gauge {
-    count: Arc<AtomicUsize>,
-}
+/// protocol. Only the worker writes to it, so that counting costs no locked instruction.
+#[derive(Debug)]
+pub struct Gauge(Rc<Arc<AtomicUsize>>);
 
 /// Something in flight, until it is dropped.
 #[derive(Debug)]
-pub struct InFlight {
-    count: Arc<AtomicUsize>,
-}
+pub struct InFlight(Rc<Arc<AtomicUsize>>);
 
 impl Drain {
     /// A proxy that serves.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: watch::Sender::new(State::Serving), gauges: Arc::default() }
+        Self { state: watch::Sender::new(State::Serving), counts: Arc::default() }
     }
 
     /// Where the proxy stands now.
@@ -88,19 +85,19 @@ impl Drain {
     /// A counter for one more worker.
     #[must_use]
     pub fn gauge(&self) -> Gauge {
-        let gauge = Gauge::default();
-        self.gauges.rcu(|gauges| {
-            let mut gauges = Vec::clone(gauges);
-            gauges.push(gauge.clone());
-            gauges
+        let count = Arc::new(AtomicUsize::new(0));
+        self.counts.rcu(|counts| {
+            let mut counts = Vec::clone(counts);
+            counts.push(Arc::clone(&count));
+            counts
         });
-        gauge
+        Gauge(Rc::new(count))
     }
 
     /// What all workers have in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.gauges.load().iter().map(Gauge::in_flight).sum()
+        self.counts.load().iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     /// Waits until the proxy drains and nothing is in flight, or its deadline has come; says what
@@ -137,20 +134,14 @@ impl Gauge {
     /// Counts one more thing in flight, until the result is dropped.
     #[must_use]
     pub fn enter(&self) -> InFlight {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        InFlight { count: Arc::clone(&self.count) }
-    }
-
-    /// How much is in flight.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        InFlight(Rc::clone(&self.0))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.store(self.0.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
     }
 }
 

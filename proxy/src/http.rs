@@ -1,13 +1,15 @@
 //! What the proxy does with HTTP itself, whichever way it flows: names of headers, what belongs to
 //! one hop only, bodies, what is answered when there is nobody to ask.
 
+pub mod arriving;
 pub mod body;
 pub mod exchange;
 pub mod framing;
 pub mod head;
 pub mod head_timer;
 pub mod host;
-mod marks;
+pub mod http2;
+pub mod marks;
 pub mod messages;
 pub mod park;
 pub mod recorder;

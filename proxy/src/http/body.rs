@@ -14,9 +14,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::{
-    exchange::Exchange, framing::strip_trailers, head_timer::InRequest, messages::Messages,
+    arriving::Arriving, exchange::Exchange, head_timer::InRequest, messages::Messages,
     recorder::Shared, send::Lease,
 };
 
@@ -30,7 +31,7 @@ pub struct Source {
     bytes: Cell<u64>,
     broken_off: Cell<bool>,
     /// An answer may come before the body has ended; what follows is still the body.
-    _in_request: Option<Rc<InRequest>>,
+    _in_request: Option<InRequest>,
     /// Where messages are counted, if the body is gRPC's.
     messages: RefCell<Option<(Messages, Shared)>>,
 }
@@ -79,26 +80,19 @@ pub struct Streamed {
     lease: Option<Lease>,
 }
 
-/// A body as it comes, by HTTP/1 or HTTP/2.
-#[derive(Debug)]
-struct Arriving {
-    incoming: Incoming,
-    version: Version,
-}
-
 impl Source {
-    /// The body of a request that came by `version`; nothing if there is none. It keeps
-    /// `in_request` for as long as anyone may read on.
+    /// The body of a request that came by `version`; nothing if there is none. It takes
+    /// `in_request` and keeps it for as long as anyone may read on.
     #[must_use]
     pub fn new(
         incoming: Incoming,
         version: Version,
-        in_request: Option<Rc<InRequest>>,
+        in_request: &mut Option<InRequest>,
     ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
-        let incoming = Arriving { incoming, version };
+        let incoming = Arriving::message(incoming, version);
         let (kept, trailers) = (Vec::new(), None);
         let (kept_bytes, attempt, let_go, ended) = (0, 0, false, false);
         let state = State { incoming, attempt, kept, kept_bytes, let_go, ended, trailers };
@@ -106,7 +100,7 @@ impl Source {
             state: RefCell::new(state),
             bytes: Cell::new(0),
             broken_off: Cell::new(false),
-            _in_request: in_request,
+            _in_request: in_request.take(),
             messages: RefCell::default(),
         }))
     }
@@ -225,10 +219,17 @@ impl Reader {
         Poll::Ready(Some(Ok(frame)))
     }
 
+    /// Whether the frame that was read last was the end: it can be sent as the end, too.
+    fn is_end_stream(&self) -> bool {
+        let state = self.source.state.borrow();
+        let has_all = state.attempt == self.attempt && self.next >= state.kept.len();
+        has_all && state.incoming.is_end_stream() && state.trailers.is_none()
+    }
+
     fn size_hint(&self) -> SizeHint {
         let state = self.source.state.borrow();
         let ahead: u64 = state.kept.iter().skip(self.next).map(|data| data.len() as u64).sum();
-        let mut hint = state.incoming.incoming.size_hint();
+        let mut hint = state.incoming.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + ahead);
         }
@@ -249,7 +250,7 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        self.0.as_ref().is_none_or(Reader::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -260,13 +261,13 @@ impl Body for RequestBody {
 impl ResponseBody {
     /// What a server sends. Ends at once if it sends nothing.
     #[must_use]
-    pub fn streamed(incoming: Incoming, exchange: Exchange, lease: Lease) -> Self {
+    pub fn streamed(incoming: Arriving, exchange: Exchange, lease: Lease) -> Self {
         if incoming.is_end_stream() {
-            exchange.complete();
-            lease.give_back();
+            let now = Instant::now();
+            exchange.complete(now);
+            lease.give_back(now);
             return Self::Empty;
         }
-        let incoming = Arriving { incoming, version: lease.version() };
         Self::Streamed(Box::new(Streamed { incoming, exchange, lease: Some(lease) }))
     }
 }
@@ -296,9 +297,10 @@ impl Streamed {
     }
 
     fn finish(&mut self) {
-        self.exchange.complete();
         if let Some(lease) = self.lease.take() {
-            lease.give_back();
+            let now = Instant::now();
+            self.exchange.complete(now);
+            lease.give_back(now);
         }
     }
 }
@@ -306,7 +308,7 @@ impl Streamed {
 impl Drop for Streamed {
     /// A reader that knows the length stops at it and does not ask for an end.
     fn drop(&mut self) {
-        if self.incoming.incoming.is_end_stream() {
+        if self.incoming.is_end_stream() {
             self.finish();
         }
     }
@@ -331,7 +333,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty | Self::Full(None) => true,
             Self::Full(Some(_)) => false,
-            Self::Streamed(streamed) => streamed.incoming.incoming.is_end_stream(),
+            Self::Streamed(streamed) => streamed.incoming.is_end_stream(),
         }
     }
 
@@ -339,39 +341,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(text)) => SizeHint::with_exact(text.len() as u64),
-            Self::Streamed(streamed) => streamed.incoming.incoming.size_hint(),
-        }
-    }
-}
-
-impl Arriving {
-    /// The next frame that says something. HTTP/2 ends most bodies with an empty DATA frame, and
-    /// passed on before the end is known it would be one more that ends nothing: servers close a
-    /// connection after a hundred of those.
-    ///
-    /// hyper takes a stream that was reset without an error for one that has ended. It has only if
-    /// its end was said (RFC 9113, section 8.1), and half a message is no message.
-    fn poll_telling(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        loop {
-            let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None if self.version == Version::HTTP_2 && !self.incoming.is_end_stream() => {
-                    return Poll::Ready(Some(Err("the stream was reset before its end".into())));
-                }
-                None => return Poll::Ready(None),
-            };
-            match frame.into_trailers() {
-                Ok(mut trailers) => {
-                    strip_trailers(&mut trailers);
-                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-                }
-                Err(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
-                Err(frame) => return Poll::Ready(Some(Ok(frame))),
-            }
+            Self::Streamed(streamed) => streamed.incoming.size_hint(),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Exchange {
     flags: Cell<Flags>,
     stage: Cell<Stage>,
     source: Option<Rc<Source>>,
+    /// When the response was passed on to its end.
+    ended: Cell<Option<Instant>>,
     response_bytes: Cell<u64>,
     response_messages: Cell<Messages>,
     row: Option<Arc<Row>>,
@@ -50,8 +52,8 @@ pub struct Exchange {
 pub struct Held {
     /// Its place among all that is in flight.
     pub in_flight: InFlight,
-    /// Its claim that the bytes its client sends are no new request's.
-    pub in_request: Option<Rc<InRequest>>,
+    /// Its claim that the bytes its client sends are no new request's, unless its body has it.
+    pub in_request: Option<InRequest>,
 }
 
 /// How far an exchange has come.
@@ -86,6 +88,7 @@ impl Exchange {
             flags: Cell::new(Flags::DownstreamTermination),
             stage: Cell::new(Stage::Asked),
             source,
+            ended: Cell::new(None),
             response_bytes: Cell::new(0),
             response_messages: Cell::default(),
             row: None,
@@ -189,8 +192,9 @@ impl Exchange {
         self.come_to(Stage::Failed, self.code.get(), Flags::UpstreamTermination);
     }
 
-    /// The response was passed on to its end.
-    pub fn complete(&self) {
+    /// The response was passed on to its end, `now`.
+    pub fn complete(&self, now: Instant) {
+        self.ended.set(Some(now));
         self.come_to(Stage::Complete, self.code.get(), Flags::None);
     }
 
@@ -208,9 +212,9 @@ impl Exchange {
         }
     }
 
-    /// What it holds on to, for whoever goes on where the exchange ends.
-    pub fn release(&mut self) -> Option<Held> {
-        self.held.take()
+    /// What it holds on to, and the body that may, for whoever goes on where the exchange ends.
+    pub fn release(&mut self) -> (Option<Held>, Option<Rc<Source>>) {
+        (self.held.take(), self.source.clone())
     }
 
     /// Whether the attempt was a good one, as a rollout sees it; nothing if the client was gone
@@ -233,7 +237,7 @@ impl Drop for Exchange {
         if let (Some(row), Some(ok)) = (&self.row, self.verdict()) {
             row.record(ok);
         }
-        let took = self.started.elapsed();
+        let took = self.ended.get().unwrap_or_else(Instant::now) - self.started;
         let request_bytes = self.source.as_ref().map_or(0, |source| source.bytes());
         let response_bytes = self.response_bytes.get();
         let Self { protocol, code, grpc_status, flags, .. } = &*self;

@@ -23,19 +23,23 @@ fn has_known_coding(headers: &HeaderMap) -> bool {
 /// Whether a request can be passed on: its body is as it was meant, and one reader's length is the
 /// other's.
 #[must_use]
-pub fn is_clear_request(headers: &mut HeaderMap) -> bool {
-    is_framed_once(headers)
+pub fn is_clear_request(headers: &mut HeaderMap, marks: Marks) -> bool {
+    is_framed_once(headers, marks)
 }
 
 /// Whether a server's response can be passed on: its body is as it was meant, and it does not
 /// switch to another protocol without having been asked to.
 #[must_use]
-pub fn is_clear_response(status: StatusCode, headers: &mut HeaderMap, upgrade_asked: bool) -> bool {
-    is_framed_once(headers) && (upgrade_asked || status != StatusCode::SWITCHING_PROTOCOLS)
+pub fn is_clear_response(
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    marks: Marks,
+    upgrade_asked: bool,
+) -> bool {
+    is_framed_once(headers, marks) && (upgrade_asked || status != StatusCode::SWITCHING_PROTOCOLS)
 }
 
-fn is_framed_once(headers: &mut HeaderMap) -> bool {
-    let marks = Marks::of(headers);
+fn is_framed_once(headers: &mut HeaderMap, marks: Marks) -> bool {
     if marks.has(Marks::CODING) {
         // A length beside a coding is a lie told to one of two readers (RFC 9112, section 6.1).
         headers.remove(header::CONTENT_LENGTH);

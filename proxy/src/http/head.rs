@@ -25,6 +25,8 @@ pub struct Head {
     pub protocol: Option<hyper::ext::Protocol>,
     /// Whether the next reader will understand it as we do.
     is_clear: bool,
+    /// What it had when it came.
+    marks: Marks,
 }
 
 /// Who sends a request to whom, which decides how its head is written.
@@ -43,11 +45,12 @@ impl Head {
     #[must_use]
     pub fn from_parts(parts: Parts) -> Self {
         let Parts { method, uri, version, mut headers, mut extensions, .. } = parts;
-        let is_clear = framing::is_clear_request(&mut headers)
+        let marks = Marks::of(&headers);
+        let is_clear = framing::is_clear_request(&mut headers, marks)
             && host::is_one(version, &method, &uri, &headers);
-        strip_hop(&mut headers);
+        strip_hop(&mut headers, marks);
         let protocol = extensions.remove::<hyper::ext::Protocol>();
-        Self { method, uri, version, headers, protocol, is_clear }
+        Self { method, uri, version, headers, protocol, is_clear, marks }
     }
 
     /// The head of a request that came from another proxy, as the client's application wrote it.
@@ -63,7 +66,7 @@ impl Head {
 
     /// Removes what only this mesh's proxies may say.
     pub fn strip_claims(&mut self) {
-        strip_claims(&mut self.headers);
+        strip_claims(&mut self.headers, self.marks);
     }
 
     /// How long the body says that it is.
@@ -97,7 +100,7 @@ impl Head {
     /// Whether it is gRPC.
     #[must_use]
     pub fn is_grpc(&self) -> bool {
-        is_grpc(&self.headers)
+        self.marks.has(Marks::TYPE) && is_grpc(&self.headers)
     }
 
     /// The request as it is written on `hop`, with `fallback` for who is asked if the client did
@@ -125,7 +128,7 @@ impl Head {
             }
         }
         if let Some(protocol) = &self.protocol {
-            request.extensions_mut().insert(protocol.clone());
+            request.extensions_mut().insert(h2::ext::Protocol::from(protocol.as_str()));
         }
         request
     }
@@ -169,8 +172,8 @@ impl Head {
 }
 
 /// Removes what only this mesh's proxies may say.
-pub fn strip_claims(headers: &mut HeaderMap) {
-    if Marks::of(headers).has(Marks::CLAIM) {
+pub fn strip_claims(headers: &mut HeaderMap, marks: Marks) {
+    if marks.has(Marks::CLAIM) {
         CLAIMS.iter().for_each(|name| drop(headers.remove(name)));
     }
 }
@@ -186,8 +189,7 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC
 /// needs to arrive, and announcements of trailers that are not passed on.
-pub fn strip_hop(headers: &mut HeaderMap) {
-    let marks = Marks::of(headers);
+pub fn strip_hop(headers: &mut HeaderMap, marks: Marks) {
     if marks.has(Marks::HOP) {
         framing::strip_announcements(headers);
         for name in named_by_connection(headers) {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 
 /// Kinds of headers that a message has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Marks(u8);
+pub struct Marks(u8);
 
 impl Marks {
     /// Belong to one hop, or announce what may not be passed on.
@@ -21,7 +21,9 @@ impl Marks {
     pub(super) const LENGTH: Self = Self(16);
     /// `host`.
     pub(super) const HOST: Self = Self(32);
-    /// Any of these.
+    /// `content-type`.
+    pub(super) const TYPE: Self = Self(64);
+    /// Any of those that are the proxy's business.
     pub(super) const ANY: Self = Self(63);
 
     /// The kinds in `headers`.
@@ -43,6 +45,7 @@ fn mark(name: &HeaderName) -> Marks {
         4 if name == "host" => return Marks::HOST,
         7 => matches!(name, "upgrade" | "trailer"),
         10 => matches!(name, "connection" | "keep-alive"),
+        12 if name == "content-type" => return Marks::TYPE,
         14 if name == "content-length" => return Marks::LENGTH,
         14 => name == "http2-settings",
         16 => name == "proxy-connection",
@@ -78,6 +81,7 @@ mod tests {
         assert!(has(&header::TE, Marks::TE) && has(&header::TRAILER, Marks::HOP));
         assert!(has(&header::TRANSFER_ENCODING, Marks::CODING));
         assert!(has(&header::CONTENT_LENGTH, Marks::LENGTH));
+        assert!(has(&header::CONTENT_TYPE, Marks::TYPE));
         assert!(NEVER_IN_TRAILERS.iter().all(|name| has(name, Marks::ANY)));
     }
 

@@ -60,7 +60,14 @@ impl Recorder {
 
     /// Counts a request that has ended.
     pub fn record(&self, end: End, took: Duration, request_bytes: u64, response_bytes: u64) {
-        self.series(end).record(took, request_bytes, response_bytes);
+        let held = self.requests.borrow();
+        if let Some((_, series)) = held.iter().find(|(known, _)| *known == end)
+            && series.is_kept()
+        {
+            return series.record(took, request_bytes, response_bytes);
+        }
+        drop(held);
+        self.new_series(end).record(took, request_bytes, response_bytes);
     }
 
     /// Counts messages of gRPC that the client has sent.
@@ -100,13 +107,8 @@ impl Recorder {
         self.shard.streams(StreamLabels { path: Arc::clone(&self.path), flags })
     }
 
-    fn series(&self, end: End) -> Arc<RequestSeries> {
+    fn new_series(&self, end: End) -> Arc<RequestSeries> {
         let mut held = self.requests.borrow_mut();
-        if let Some((_, series)) = held.iter().find(|(known, _)| *known == end)
-            && series.is_kept()
-        {
-            return Arc::clone(series);
-        }
         held.retain(|(_, series)| series.is_kept());
         let End { protocol, code, grpc_status, flags } = end;
         let path = Arc::clone(&self.path);

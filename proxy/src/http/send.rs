@@ -3,16 +3,20 @@
 //! What matters when it fails is whether the endpoint can have begun to work on it; only this
 //! module says so.
 
-use std::{error::Error as _, rc::Rc, sync::Arc, time::Duration};
+use std::{error::Error as _, io, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use tokio::time::Instant;
 
 use super::{
     ELSEWHERE, LEAVING, NOT_PROCESSED,
-    body::{RequestBody, Source},
+    arriving::Arriving,
+    body::{RequestBody, ResponseBody, Source},
+    exchange::Exchange,
     framing,
-    head::{Head, Hop},
+    head::{Head, Hop, strip_claims, strip_hop},
+    http2::Asked,
+    marks::Marks,
     upgrade::Wish,
 };
 use crate::{
@@ -27,10 +31,15 @@ use crate::{
 #[derive(Debug)]
 pub struct Sent {
     /// The response, its body still to come.
-    pub response: Response<Incoming>,
+    pub response: Response<Arriving>,
+    /// What its head has that is not passed on.
+    pub marks: Marks,
     /// What is to be given back at its end.
     pub lease: Lease,
 }
+
+/// A response as it came.
+type Answered = (Response<Arriving>, Lease);
 
 /// A hold on a connection and on a place among the endpoint's load.
 #[derive(Debug)]
@@ -60,13 +69,22 @@ pub enum Failure {
     /// A kept connection was closed before any byte of a response: most likely while it was idle.
     Stale,
     /// Anything may have happened.
-    Broken(hyper::Error),
+    Broken(Broken),
     /// What the client sent is no longer there to be sent again.
     BodyGone,
     /// The client went away before it had sent all of its request.
     BrokenOff,
     /// The endpoint's response cannot be passed on as it is.
     Garbled,
+}
+
+/// What broke a connection or a stream.
+#[derive(Debug)]
+pub enum Broken {
+    /// A connection of HTTP/1.
+    Http1(hyper::Error),
+    /// A connection of HTTP/2, or a stream on it.
+    Http2(h2::Error),
 }
 
 /// What an attempt needs besides the request.
@@ -99,22 +117,27 @@ impl Failure {
     }
 }
 
-impl Lease {
-    /// By what the answer comes, whatever version it is passed on in.
+impl Sent {
+    /// The response as it is passed on, which ends `exchange` when it has ended.
     #[must_use]
-    pub const fn version(&self) -> Version {
-        match self.hold {
-            Hold::Http1 { .. } => Version::HTTP_11,
-            Hold::Http2 { .. } => Version::HTTP_2,
-        }
+    pub fn into_response(self, exchange: Exchange) -> Response<ResponseBody> {
+        let Self { response, marks, lease } = self;
+        let (mut parts, body) = response.into_parts();
+        strip_hop(&mut parts.headers, marks);
+        strip_claims(&mut parts.headers, marks);
+        Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
     }
+}
 
-    /// Gives the connection back for the next request: the response has ended as it should.
-    pub fn give_back(self) {
+impl Lease {
+    /// Gives the connection back for the next request: the response has ended, `now`, as it should.
+    pub fn give_back(self, now: Instant) {
         let Self { hold, busy, _place } = self;
         drop(busy);
         match hold {
-            Hold::Http1 { connection, endpoint, keep: true } => endpoint.http1.give(connection),
+            Hold::Http1 { connection, endpoint, keep: true } => {
+                endpoint.http1.give(connection, now)
+            }
             Hold::Http1 { .. } | Hold::Http2 { .. } => {}
         }
     }
@@ -124,21 +147,21 @@ impl Lease {
 ///
 /// # Errors
 /// [`Failure`] says whether it may be sent again. Dropping the future cancels the request.
-pub async fn send(
+#[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+pub fn send(
     means: Means<'_>,
     endpoint: &Rc<Endpoint>,
     head: &Head,
     source: Option<&Rc<Source>>,
-) -> Result<Sent, Failure> {
-    let busy = endpoint.enter();
-    let sent = match hop(endpoint, head) {
-        Hop::Http1 => send_http1(means, endpoint, head, source, busy).await,
-        hop @ (Hop::Mesh | Hop::Http2) => {
-            send_http2(means, endpoint, hop, head, source, busy).await
-        }
-    };
-    let sent = refused(sent.map_err(|failure| blame(failure, source))?, endpoint)?;
-    clear(sent, head.method == Method::CONNECT)
+) -> impl Future<Output = Result<Sent, Failure>> {
+    async move {
+        let sent = match hop(endpoint, head) {
+            Hop::Http1 => send_http1(means, endpoint, head, source).await,
+            hop @ (Hop::Mesh | Hop::Http2) => send_http2(means, endpoint, hop, head, source).await,
+        };
+        let (response, lease) = sent.map_err(|failure| blame(failure, source))?;
+        clear(refused(response, endpoint)?, lease, head.method == Method::CONNECT)
+    }
 }
 
 /// What fails after the client broke its request off fails because of that.
@@ -149,23 +172,31 @@ fn blame(failure: Failure, source: Option<&Rc<Source>>) -> Failure {
 
 /// The mark of the other side's proxy that nobody has begun to work on the request; from anyone
 /// else it means nothing.
-fn refused(sent: Sent, endpoint: &Endpoint) -> Result<Sent, Failure> {
-    let may_be = sent.response.status() == StatusCode::SERVICE_UNAVAILABLE
+fn refused(
+    response: Response<Arriving>,
+    endpoint: &Endpoint,
+) -> Result<Response<Arriving>, Failure> {
+    let may_be = response.status() == StatusCode::SERVICE_UNAVAILABLE
         && matches!(endpoint.transport, Transport::Mesh(_));
-    match sent.response.headers().get(NOT_PROCESSED) {
-        Some(why) if may_be && *why == LEAVING => Err(Failure::Leaving),
-        Some(_) if may_be => Err(Failure::NotProcessed),
-        Some(_) | None => Ok(sent),
+    match may_be.then(|| response.headers().get(NOT_PROCESSED)).flatten() {
+        Some(why) if *why == LEAVING => Err(Failure::Leaving),
+        Some(_) => Err(Failure::NotProcessed),
+        None => Ok(response),
     }
 }
 
 /// What a server says, if the client can be told the same. The version it says it in is of its own
 /// hop (RFC 9110, section 6.2), as is whether the connection is kept.
-fn clear(mut sent: Sent, upgrade_asked: bool) -> Result<Sent, Failure> {
-    *sent.response.version_mut() = Version::HTTP_11;
-    let (status, headers) = (sent.response.status(), sent.response.headers_mut());
-    let is_clear = framing::is_clear_response(status, headers, upgrade_asked);
-    if is_clear { Ok(sent) } else { Err(Failure::Garbled) }
+fn clear(
+    mut response: Response<Arriving>,
+    lease: Lease,
+    upgrade_asked: bool,
+) -> Result<Sent, Failure> {
+    *response.version_mut() = Version::HTTP_11;
+    let (status, headers) = (response.status(), response.headers_mut());
+    let marks = Marks::of(headers);
+    let is_clear = framing::is_clear_response(status, headers, marks, upgrade_asked);
+    if is_clear { Ok(Sent { response, marks, lease }) } else { Err(Failure::Garbled) }
 }
 
 /// Servers are spoken to as their client speaks; between proxies requests share connections.
@@ -177,67 +208,99 @@ fn hop(endpoint: &Endpoint, head: &Head) -> Hop {
     }
 }
 
-async fn send_http2(
+#[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+fn send_http2(
     means: Means<'_>,
     endpoint: &Rc<Endpoint>,
     hop: Hop,
     head: &Head,
     source: Option<&Rc<Source>>,
-    busy: Busy,
-) -> Result<Sent, Failure> {
-    // A connection that is told to close refuses what it is given before it is marked as closed.
-    for _ in 0..UNSENT {
-        let lease =
-            Http2Pool::take(endpoint, means.tls, means.patience).await.map_err(Failure::Connect)?;
-        let mut request = head.request(hop, &endpoint.authority, body(source)?);
-        if hop == Hop::Mesh && means.elsewhere {
-            request.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
+) -> impl Future<Output = Result<Answered, Failure>> {
+    async move {
+        let busy = endpoint.enter();
+        // A connection that is told to close refuses what it is given before it is marked as
+        // closed.
+        let mut unsent = None;
+        for _ in 0..UNSENT {
+            let taken = Http2Pool::take(endpoint, means.tls, means.patience).await;
+            let lease = taken.map_err(Failure::Connect)?;
+            let asked = match begin_http2(&lease, means, hop, head, source.is_some()) {
+                Ok(asked) => asked,
+                Err(error) => {
+                    unsent = Some(error);
+                    continue;
+                }
+            };
+            let response = asked.answer(body(source)?).await.map_err(judge_http2)?;
+            let hold = Hold::Http2 { _place: lease };
+            return Ok((response, Lease { hold, busy, _place: None }));
         }
-        match lease.sender().try_send_request(request).await {
-            Ok(response) => {
-                return Ok(Sent {
-                    response,
-                    lease: Lease { hold: Hold::Http2 { _place: lease }, busy, _place: None },
-                });
-            }
-            Err(unsent) if unsent.message().is_some() => {}
-            Err(failed) => return Err(judge_http2(failed.into_error())),
-        }
+        // Whatever else it is, it will not do with another connection either.
+        let other = unsent.filter(|error| !error.is_io() && !error.is_go_away());
+        Err(other.map_or(Failure::Closing, |error| Failure::Broken(Broken::Http2(error))))
     }
-    Err(Failure::Closing)
 }
 
-async fn send_http1(
+fn begin_http2(
+    lease: &Http2Lease,
+    means: Means<'_>,
+    hop: Hop,
+    head: &Head,
+    has_body: bool,
+) -> Result<Asked, h2::Error> {
+    let mut request = head.request(hop, lease.authority(), ());
+    if hop == Hop::Mesh && means.elsewhere {
+        request.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
+    }
+    Asked::begin(lease, request, has_body)
+}
+
+#[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+fn send_http1(
     means: Means<'_>,
     endpoint: &Rc<Endpoint>,
     head: &Head,
     source: Option<&Rc<Source>>,
-    busy: Busy,
-) -> Result<Sent, Failure> {
-    let place = endpoint.places.take(means.patience).await;
-    let place = place.map_err(|error| Failure::Connect(Rc::new(error)))?;
-    loop {
-        let kept = if means.keep { endpoint.http1.take() } else { None };
-        let reused = kept.is_some();
-        let mut connection = match kept {
-            Some(connection) => connection,
-            // Boxed, because it is rare and large: it would make every request as large.
-            None => Box::pin(open_http1(means, endpoint)).await?,
-        };
-        let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
-        framing::announce_body(&mut request, source.is_some());
-        match connection.sender.try_send_request(request).await {
-            Ok(response) => {
-                let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
-                let hold = Hold::Http1 { connection, endpoint, keep };
-                let lease = Lease { hold, busy, _place: Some(place) };
-                return Ok(Sent { response, lease });
+) -> impl Future<Output = Result<Answered, Failure>> {
+    async move {
+        let busy = endpoint.enter();
+        let place = endpoint.places.take(means.patience).await;
+        let place = place.map_err(|error| Failure::Connect(Rc::new(error)))?;
+        loop {
+            let (mut connection, reused) = match kept(means, endpoint) {
+                Some(connection) => (connection, true),
+                // Boxed, because it is rare and large: it would make every request as large.
+                None => (Box::pin(open_http1(means, endpoint)).await?, false),
+            };
+            // Made where it is given away, so that the future has no room for it.
+            let sent = connection.sender.try_send_request(http1_request(endpoint, head, source)?);
+            match sent.await {
+                Ok(response) => {
+                    let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
+                    let hold = Hold::Http1 { connection, endpoint, keep };
+                    let lease = Lease { hold, busy, _place: Some(place) };
+                    return Ok((response.map(by_http1), lease));
+                }
+                // Each round takes one kept connection away, so this ends.
+                Err(unsent) if reused && unsent.message().is_some() => {}
+                Err(failed) => return Err(judge_http1(failed.into_error(), reused)),
             }
-            // Each round takes one kept connection away, so this ends.
-            Err(unsent) if reused && unsent.message().is_some() => {}
-            Err(failed) => return Err(judge_http1(failed.into_error(), reused)),
         }
     }
+}
+
+fn kept(means: Means<'_>, endpoint: &Endpoint) -> Option<Http1Connection> {
+    if means.keep { endpoint.http1.take() } else { None }
+}
+
+fn http1_request(
+    endpoint: &Endpoint,
+    head: &Head,
+    source: Option<&Rc<Source>>,
+) -> Result<Request<RequestBody>, Failure> {
+    let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+    framing::announce_body(&mut request, source.is_some());
+    Ok(request)
 }
 
 /// Sends a request that wants its connection to become something else, on a connection of its own.
@@ -257,18 +320,18 @@ pub async fn send_alone(
     }
     let busy = endpoint.enter();
     let mut connection = open_http1(means, endpoint).await?;
-    let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
-    framing::announce_body(&mut request, source.is_some());
+    let mut request = http1_request(endpoint, head, source)?;
     if let Some(protocol) = &wish.protocol {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
     let response = connection.sender.send_request(request).await;
-    let response = response.map_err(|error| blame(Failure::Broken(error), source))?;
+    let broken = |error| blame(Failure::Broken(Broken::Http1(error)), source);
+    let response = response.map_err(broken)?.map(by_http1);
     let hold = Hold::Http1 { connection, endpoint: Rc::clone(endpoint), keep: false };
     // It may live for as long as its client, and has a place among the connections.
     let lease = Lease { hold, busy, _place: None };
-    clear(refused(Sent { response, lease }, endpoint)?, true)
+    clear(refused(response, endpoint)?, lease, true)
 }
 
 async fn open_http1(means: Means<'_>, endpoint: &Endpoint) -> Result<Http1Connection, Failure> {
@@ -287,29 +350,37 @@ fn body(source: Option<&Rc<Source>>) -> Result<RequestBody, Failure> {
     }
 }
 
+const fn by_http1(incoming: hyper::body::Incoming) -> Arriving {
+    Arriving::message(incoming, Version::HTTP_11)
+}
+
 /// A stream that was refused, or lies beyond the last one a closing peer takes, was not worked on
 /// (RFC 9113, section 8.7).
-fn judge_http2(error: hyper::Error) -> Failure {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-    match cause.filter(|cause| cause.is_remote()).and_then(|cause| Some((cause, cause.reason()?))) {
-        Some((cause, h2::Reason::REFUSED_STREAM)) if cause.is_reset() => Failure::NotProcessed,
-        Some((cause, h2::Reason::NO_ERROR)) if cause.is_go_away() => Failure::Closing,
-        Some(_) | None => Failure::Broken(error),
+fn judge_http2(error: h2::Error) -> Failure {
+    match error.reason().filter(|_| error.is_remote()) {
+        Some(h2::Reason::REFUSED_STREAM) if error.is_reset() => Failure::NotProcessed,
+        Some(h2::Reason::NO_ERROR) if error.is_go_away() => Failure::Closing,
+        Some(_) | None => Failure::Broken(Broken::Http2(error)),
     }
 }
 
-/// Whether the other side reset the connection.
-#[must_use]
-pub fn is_reset(error: &hyper::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ConnectionReset)
+impl Broken {
+    /// Whether the other side reset the connection.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        let cause = match self {
+            Self::Http1(error) => error.source().and_then(|cause| cause.downcast_ref()),
+            Self::Http2(error) => error.get_io(),
+        };
+        cause.is_some_and(|cause: &io::Error| cause.kind() == io::ErrorKind::ConnectionReset)
+    }
 }
 
 fn judge_http1(error: hyper::Error, reused: bool) -> Failure {
-    let reset = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let reset = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     let gone = error.is_incomplete_message() || error.is_canceled() || reset.is_some();
-    if reused && gone { Failure::Stale } else { Failure::Broken(error) }
+    if reused && gone { Failure::Stale } else { Failure::Broken(Broken::Http1(error)) }
 }
 
-/// How many connections may turn out to be closing before we call it a refusal.
+/// How often a connection may refuse a request before we call it a refusal.
 const UNSENT: usize = 4;

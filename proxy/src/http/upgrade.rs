@@ -3,12 +3,14 @@
 //! carried and nobody looks.
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
-    Local, body::ResponseBody, exchange::Exchange, head::strip_hop, recorder::Shared, send::Lease,
+    Local, arriving::ServersEnd, body::ResponseBody, exchange::Exchange, head::strip_hop,
+    recorder::Shared, send::Sent,
 };
 use crate::{
     cause::causes,
@@ -58,25 +60,24 @@ pub fn is_agreed<B>(method: &Method, response: &Response<B>) -> bool {
 }
 
 /// Passes the server's agreement on and, once the client has it, carries bytes until both sides
-/// have ended, or `overdue` does. What the exchange and `lease` hold is held as long.
+/// have ended, or `overdue` does. What the exchange and the lease hold is held as long.
 #[must_use]
 pub fn agree(
     wish: Wish,
-    mut response: Response<Incoming>,
+    sent: Sent,
     mut exchange: Exchange,
     recorder: Shared,
-    lease: Lease,
     overdue: Local<()>,
 ) -> Response<ResponseBody> {
-    let server = hyper::upgrade::on(&mut response);
-    let (mut parts, _) = response.into_parts();
+    let Sent { response, marks, lease } = sent;
+    let (mut parts, server) = ServersEnd::of(response);
     let upgrade = parts.headers.get(header::UPGRADE).cloned();
-    strip_hop(&mut parts.headers);
+    strip_hop(&mut parts.headers, marks);
     if let Some(upgrade) = upgrade {
         parts.headers.insert(header::UPGRADE, upgrade);
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    exchange.complete();
+    exchange.complete(Instant::now());
     // The request is over, and what holds for it goes on: the bytes that follow begin no new one.
     let (client, held) = (wish.client, exchange.release());
     tokio::task::spawn_local(async move {
@@ -86,22 +87,35 @@ pub fn agree(
     Response::from_parts(parts, ResponseBody::Empty)
 }
 
-async fn carry(client: OnUpgrade, server: OnUpgrade, recorder: &Shared, overdue: Local<()>) {
-    let (client, server) = match tokio::try_join!(client, server) {
-        Ok(both) => both,
-        Err(error) => return debug!(%error, "an upgrade was agreed on and did not come about"),
-    };
-    let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+async fn carry(client: OnUpgrade, server: ServersEnd, recorder: &Shared, overdue: Local<()>) {
     let series = recorder.streams(Flags::None);
-    series.open();
-    let relayed = tokio::select! {
-        biased;
-        () = overdue => Ok(()),
-        relayed = relay(&mut client, &mut server, &*series) => relayed,
+    let carried = async {
+        match server {
+            ServersEnd::Upgraded(server) => {
+                let (client, server) = tokio::try_join!(client, server)?;
+                series.open();
+                Ok(relay(&mut TokioIo::new(client), &mut TokioIo::new(server), &*series).await)
+            }
+            ServersEnd::Tunnel(mut server) => {
+                let client = client.await?;
+                series.open();
+                Ok(relay(&mut TokioIo::new(client), &mut server, &*series).await)
+            }
+        }
     };
-    series.close();
-    if let Err(error) = relayed {
-        debug!(error = causes(&error), "an upgraded connection ended early");
+    let carried: hyper::Result<_> = tokio::select! {
+        biased;
+        () = overdue => Ok(Ok(())),
+        carried = carried => carried,
+    };
+    match carried {
+        Ok(relayed) => {
+            series.close();
+            if let Err(error) = relayed {
+                debug!(error = causes(&error), "an upgraded connection ended early");
+            }
+        }
+        Err(error) => debug!(%error, "an upgrade was agreed on and did not come about"),
     }
 }
 

@@ -13,10 +13,10 @@ use crate::{
         CLIENT_CERTIFICATE, ELSEWHERE, FORWARDED_FOR,
         body::{ResponseBody, Source},
         exchange::{Exchange, Held},
-        head::{Head, strip_claims, strip_hop},
+        head::Head,
         head_timer::InRequest,
         reply::{Reason, answer, leaving, malformed, not_processed},
-        send::{Failure, Means, Sent, is_reset, send, send_alone},
+        send::{Failure, Means, Sent, send, send_alone},
         upgrade::{Wish, agree, is_agreed},
     },
     metrics::Event,
@@ -32,7 +32,7 @@ use crate::{
 pub(super) async fn handle(
     visitor: Rc<Visitor>,
     mut request: Request<Incoming>,
-    in_request: Option<InRequest>,
+    mut in_request: Option<InRequest>,
 ) -> Result<Response<ResponseBody>, h2::Error> {
     let wish = Wish::of(&mut request);
     let carried = request.version();
@@ -40,8 +40,7 @@ pub(super) async fn handle(
     let may_go_elsewhere = visitor.is_peer && parts.headers.contains_key(ELSEWHERE);
     let mut head = head(&visitor, parts);
     let span = visitor.worker.begin_span(&mut head, Kind::Server);
-    let in_request = in_request.map(Rc::new);
-    let source = Source::new(body, carried, in_request.clone());
+    let source = Source::new(body, carried, &mut in_request);
     let held = Held { in_flight: visitor.worker.gauge.enter(), in_request };
     let recorder = visitor.recorder();
     let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
@@ -144,7 +143,7 @@ async fn attempt(
         Err(Failure::Closing) => true,
         Err(Failure::Stale) => head.is_idempotent(),
         // An application that leaves resets what waits to be accepted.
-        Err(Failure::Broken(error)) => !keep && is_reset(error) && head.is_idempotent(),
+        Err(Failure::Broken(error)) => !keep && error.is_reset() && head.is_idempotent(),
         Ok(_) | Err(_) => false,
     };
     if !again {
@@ -160,18 +159,12 @@ fn pass_on(
     sent: Sent,
     wish: Option<Wish>,
 ) -> Response<ResponseBody> {
-    let Sent { response, lease } = sent;
-    exchange.answered(response.status().as_u16(), response.headers());
+    exchange.answered(sent.response.status().as_u16(), sent.response.headers());
     match wish {
-        Some(wish) if is_agreed(&head.method, &response) => {
-            agree(wish, response, exchange, visitor.recorder(), lease, strict::overdue(visitor))
+        Some(wish) if is_agreed(&head.method, &sent.response) => {
+            agree(wish, sent, exchange, visitor.recorder(), strict::overdue(visitor))
         }
-        Some(_) | None => {
-            let (mut parts, body) = response.into_parts();
-            strip_hop(&mut parts.headers);
-            strip_claims(&mut parts.headers);
-            Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
-        }
+        Some(_) | None => sent.into_response(exchange),
     }
 }
 

@@ -28,7 +28,9 @@ use crate::{
 /// What one worker knows.
 #[derive(Debug)]
 pub struct Directory {
-    changed: watch::Receiver<u64>,
+    changed: RefCell<watch::Receiver<u64>>,
+    /// What `changed` said last.
+    generation: Cell<u64>,
     views: RefCell<BTreeMap<ServiceId, Kept>>,
     endpoints: RefCell<BTreeMap<(SocketAddr, Transport), Rc<Endpoint>>>,
 }
@@ -42,14 +44,22 @@ struct Kept {
 impl Directory {
     /// A directory that looks again whenever `changed` says so.
     #[must_use]
-    pub fn new(changed: watch::Receiver<u64>) -> Self {
-        Self { changed, views: RefCell::default(), endpoints: RefCell::default() }
+    pub fn new(mut changed: watch::Receiver<u64>) -> Self {
+        let generation = Cell::new(*changed.borrow_and_update());
+        let changed = RefCell::new(changed);
+        Self { changed, generation, views: RefCell::default(), endpoints: RefCell::default() }
     }
 
     /// The generation of what discovery holds.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        *self.changed.borrow()
+        let mut changed = self.changed.borrow_mut();
+        // Asking whether there is news costs a load, reading it a lock. Without a sender there is
+        // none any more.
+        if changed.has_changed().unwrap_or(false) {
+            self.generation.set(*changed.borrow_and_update());
+        }
+        self.generation.get()
     }
 
     /// The endpoint at an address, made if nobody has used it yet.

@@ -21,7 +21,7 @@ use crate::{
         Local,
         body::{KEPT, ResponseBody, Source},
         exchange::{Exchange, Held},
-        head::{Head, strip_claims, strip_hop},
+        head::Head,
         head_timer::InRequest,
         reply::{Reason, answer, malformed},
         send::{Failure, Means, Sent, send, send_alone},
@@ -38,15 +38,15 @@ use crate::{
 pub(super) fn handle(
     caller: Rc<Caller>,
     mut request: Request<Incoming>,
-    in_request: Option<InRequest>,
+    mut in_request: Option<InRequest>,
 ) -> Local<Result<Response<ResponseBody>, h2::Error>> {
-    let wish = Wish::of(&mut request);
+    // Boxed, because it is rare.
+    let wish = Wish::of(&mut request).map(Box::new);
     let (parts, body) = request.into_parts();
     let mut head = Head::from_parts(parts);
     head.strip_claims();
     let span = caller.worker.begin_span(&mut head, Kind::Client);
-    let in_request = in_request.map(Rc::new);
-    let source = Source::new(body, head.version, in_request.clone());
+    let source = Source::new(body, head.version, &mut in_request);
     let held = Held { in_flight: caller.worker.gauge.enter(), in_request };
     let view = caller.view();
     let recorder = Rc::clone(&view.recorder);
@@ -70,7 +70,7 @@ pub(super) fn handle(
     };
     exchange.directed(Rc::clone(&backend.recorder), None, None);
     let trip = Trip { caller, backend, head, source };
-    Box::pin(async move { Ok(trip.make(exchange, wish).await) })
+    Box::pin(trip.make(exchange, wish))
 }
 
 /// An answer of our own.
@@ -86,38 +86,67 @@ struct Trip {
     source: Option<Rc<Source>>,
 }
 
+/// What a trip has been through; nearly always nothing.
+#[derive(Default)]
+struct Attempts {
+    tried: Tried,
+    /// An endpoint that may yet be there.
+    slow: Option<Rc<Member>>,
+}
+
 impl Trip {
-    async fn make(&self, mut exchange: Exchange, wish: Option<Wish>) -> Response<ResponseBody> {
-        let worker = &self.caller.worker;
-        let group = self.backend.draw(Drawn::Request);
-        let (mut tried, mut slow) = (Tried::default(), None);
-        let mut began = exchange.started();
-        loop {
-            let Some((member, patience)) = self.next(group, &tried, &mut slow, began) else {
-                let reason = self.nobody(&mut exchange, group, &tried);
-                return answer(&exchange, reason);
-            };
-            let address = member.endpoint.address;
-            exchange.directed(member.recorder(worker), member.row.clone(), Some(address));
-            let means = self.means(patience, &tried);
-            let failure = match self.attempt(&member, means, wish.as_ref(), began).await {
-                Ok(sent) => return self.pass_on(exchange, &member, sent, wish),
-                Err(failure) => failure,
-            };
-            debug!(%address, ?failure, "attempt failed");
-            tried.note(address);
-            let is_verdict = failure.is_verdict();
-            if matches!(failure, Failure::Connect(_)) && !is_verdict && patience.is_some() {
-                slow.get_or_insert(member);
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    fn make(
+        self,
+        mut exchange: Exchange,
+        wish: Option<Box<Wish>>,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, h2::Error>> {
+        async move {
+            let group = self.backend.draw(Drawn::Request);
+            let (mut made, mut began) = (Attempts::default(), exchange.started());
+            loop {
+                let Some((member, patience)) = self.next(group, &mut made, began) else {
+                    let reason = self.nobody(&mut exchange, group, &made);
+                    return Ok(answer(&exchange, reason));
+                };
+                let (recorder, row) = (member.recorder(&self.caller.worker), member.row.clone());
+                exchange.directed(recorder, row, Some(member.endpoint.address));
+                let means = self.means(patience, &made);
+                let failure = match self.attempt(&member, means, wish.as_deref(), began).await {
+                    Ok(sent) => return Ok(self.pass_on(exchange, &member, sent, wish)),
+                    Err(failure) => failure,
+                };
+                let attempt = (member, patience);
+                if let Some(reason) = self.after(&mut exchange, &mut made, attempt, &failure) {
+                    return Ok(answer(&exchange, reason));
+                }
+                began = Instant::now();
             }
-            let again = tried.has_room() || slow.is_some();
-            if !again || !may_repeat(&failure, &self.head) {
-                return answer(&exchange, reason(&failure));
-            }
-            exchange.attempt_failed(is_verdict);
-            began = Instant::now();
-            worker.count(Event::Replayed);
         }
+    }
+
+    /// What is answered after an attempt that came to nothing, unless there is another.
+    fn after(
+        &self,
+        exchange: &mut Exchange,
+        made: &mut Attempts,
+        (member, patience): (Rc<Member>, Option<Duration>),
+        failure: &Failure,
+    ) -> Option<Reason> {
+        let address = member.endpoint.address;
+        debug!(%address, ?failure, "attempt failed");
+        made.tried.note(address);
+        let is_verdict = failure.is_verdict();
+        if matches!(failure, Failure::Connect(_)) && !is_verdict && patience.is_some() {
+            made.slow.get_or_insert(member);
+        }
+        let again = made.tried.has_room() || made.slow.is_some();
+        if !again || !may_repeat(failure, &self.head) {
+            return Some(reason(failure));
+        }
+        exchange.attempt_failed(is_verdict);
+        self.caller.worker.count(Event::Replayed);
+        None
     }
 
     /// Where the next attempt goes, and how long it waits for a connection. When there is no other
@@ -125,12 +154,11 @@ impl Trip {
     fn next(
         &self,
         group: Group,
-        tried: &Tried,
-        slow: &mut Option<Rc<Member>>,
+        made: &mut Attempts,
         now: Instant,
     ) -> Option<(Rc<Member>, Option<Duration>)> {
-        let worker = &self.caller.worker;
-        let pick = || self.backend.pick(worker, group, tried, now);
+        let Attempts { tried, slow } = made;
+        let pick = || self.backend.pick(&self.caller.worker, group, tried, now);
         let untried = tried.has_room().then(pick).flatten();
         let Some(member) = untried else {
             return slow.take().map(|member| (member, None));
@@ -141,8 +169,8 @@ impl Trip {
     }
 
     /// Why there is nobody to send it to. A base without endpoints is a failure of the base.
-    fn nobody(&self, exchange: &mut Exchange, group: Group, tried: &Tried) -> Reason {
-        if tried.is_any() {
+    fn nobody(&self, exchange: &mut Exchange, group: Group, made: &Attempts) -> Reason {
+        if made.tried.is_any() {
             return Reason::Unreachable;
         }
         exchange.directed(Rc::clone(&self.backend.recorder), self.backend.row(group), None);
@@ -150,28 +178,30 @@ impl Trip {
     }
 
     /// What an attempt is made with. Whoever has `patience` has another endpoint to ask.
-    fn means(&self, patience: Option<Duration>, tried: &Tried) -> Means<'_> {
+    fn means(&self, patience: Option<Duration>, made: &Attempts) -> Means<'_> {
         let is_short = self.source.is_none() || self.head.length().is_some_and(|it| it <= KEPT);
-        let elsewhere = patience.is_some() && tried.has_room_for_two() && is_short;
+        let elsewhere = patience.is_some() && made.tried.has_room_for_two() && is_short;
         Means { tls: &self.caller.worker.plane.tls, keep: true, patience, elsewhere }
     }
 
-    async fn attempt(
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    fn attempt(
         &self,
         member: &Member,
         means: Means<'_>,
         wish: Option<&Wish>,
         began: Instant,
-    ) -> Result<Sent, Failure> {
-        let worker = &self.caller.worker;
-        let (endpoint, source) = (&member.endpoint, self.source.as_ref());
-        let sent = match wish {
-            // Boxed for the sake of all others, which are smaller.
-            Some(wish) => Box::pin(send_alone(means, endpoint, &self.head, source, wish)).await,
-            None => send(means, endpoint, &self.head, source).await,
-        };
-        judge(worker, &member.endpoint, sent.as_ref().err(), began);
-        sent
+    ) -> impl Future<Output = Result<Sent, Failure>> {
+        async move {
+            let (endpoint, source) = (&member.endpoint, self.source.as_ref());
+            let sent = match wish {
+                // Boxed for the sake of all others, which are smaller.
+                Some(wish) => Box::pin(send_alone(means, endpoint, &self.head, source, wish)).await,
+                None => send(means, endpoint, &self.head, source).await,
+            };
+            judge(&self.caller.worker, endpoint, sent.as_ref().err(), began);
+            sent
+        }
     }
 
     fn pass_on(
@@ -179,24 +209,18 @@ impl Trip {
         mut exchange: Exchange,
         member: &Member,
         sent: Sent,
-        wish: Option<Wish>,
+        wish: Option<Box<Wish>>,
     ) -> Response<ResponseBody> {
         if let Some(source) = &self.source {
             source.let_go();
         }
-        let Sent { response, lease } = sent;
-        exchange.answered(response.status().as_u16(), response.headers());
+        exchange.answered(sent.response.status().as_u16(), sent.response.headers());
         match wish {
-            Some(wish) if is_agreed(&self.head.method, &response) => {
+            Some(wish) if is_agreed(&self.head.method, &sent.response) => {
                 let recorder = member.recorder(&self.caller.worker);
-                agree(wish, response, exchange, recorder, lease, never())
+                agree(*wish, sent, exchange, recorder, never())
             }
-            Some(_) | None => {
-                let (mut parts, body) = response.into_parts();
-                strip_hop(&mut parts.headers);
-                strip_claims(&mut parts.headers);
-                Response::from_parts(parts, ResponseBody::streamed(body, exchange, lease))
-            }
+            Some(_) | None => sent.into_response(exchange),
         }
     }
 }

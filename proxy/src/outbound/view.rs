@@ -91,9 +91,9 @@ pub enum Drawn {
     Connection,
 }
 
-/// Endpoints that a request has been to in vain.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tried([Option<SocketAddr>; ATTEMPTS]);
+/// Endpoints that a request has been to in vain; nearly always none.
+#[derive(Debug, Default)]
+pub struct Tried(Vec<SocketAddr>);
 
 impl View {
     /// The view of a service whose backends' endpoints are `endpoints`. `older` is the one it
@@ -331,31 +331,31 @@ impl Member {
 impl Tried {
     /// Notes an attempt that came to nothing.
     pub fn note(&mut self, address: SocketAddr) {
-        if let Some(free) = self.0.iter_mut().find(|tried| tried.is_none()) {
-            *free = Some(address);
+        if self.has_room() {
+            self.0.push(address);
         }
     }
 
     /// Whether there may be another attempt.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.0.iter().any(Option::is_none)
+    pub const fn has_room(&self) -> bool {
+        self.0.len() < ATTEMPTS
     }
 
     /// Whether there may be another attempt after the next.
     #[must_use]
-    pub fn has_room_for_two(&self) -> bool {
-        self.0.iter().filter(|tried| tried.is_none()).nth(1).is_some()
+    pub const fn has_room_for_two(&self) -> bool {
+        self.0.len() + 1 < ATTEMPTS
     }
 
     /// Whether there was any.
     #[must_use]
-    pub fn is_any(&self) -> bool {
-        self.0.iter().any(Option::is_some)
+    pub const fn is_any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     fn contains(&self, address: SocketAddr) -> bool {
-        self.0.contains(&Some(address))
+        self.0.contains(&address)
     }
 }
 

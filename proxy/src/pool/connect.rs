@@ -39,6 +39,9 @@ pub enum Error {
     /// The other side did not begin HTTP as it should.
     #[error("failed to begin HTTP")]
     Http(#[source] hyper::Error),
+    /// The same of HTTP/2.
+    #[error("failed to begin HTTP/2")]
+    Http2(#[source] h2::Error),
     /// It takes longer than somebody who can go elsewhere waits.
     #[error("connecting takes too long")]
     Slow,
@@ -53,9 +56,12 @@ impl Error {
     pub const fn is_about_identity(&self) -> bool {
         match self {
             Self::Tls(_) => true,
-            Self::Connect(_) | Self::Exhausted(_) | Self::Http(_) | Self::Slow | Self::Crowded => {
-                false
-            }
+            Self::Connect(_)
+            | Self::Exhausted(_)
+            | Self::Http(_)
+            | Self::Http2(_)
+            | Self::Slow
+            | Self::Crowded => false,
         }
     }
 

@@ -52,8 +52,8 @@ impl Http1Pool {
 
     /// Keeps a connection whose response has ended, unless it has been used for long enough. It may
     /// still be busy with the end of its request.
-    pub fn give(&self, connection: Http1Connection) {
-        let (mut idle, since) = (self.idle.borrow_mut(), Instant::now());
+    pub fn give(&self, connection: Http1Connection, since: Instant) {
+        let mut idle = self.idle.borrow_mut();
         connection.age.count();
         let is_good = !connection.sender.is_closed() && !connection.age.is_over(since);
         if is_good && idle.len() < KEPT {

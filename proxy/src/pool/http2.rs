@@ -1,9 +1,12 @@
 //! Connections of HTTP/2 to one endpoint, shared by many requests at a time.
 //!
-//! A further connection is opened when the last has half of its places taken, so that a place is
+//! The oldest connection with a free place is used first: what is sent together is written together.
+//! A further one is opened when fewer places are free than half a connection has, so that a place is
 //! free by the time it is needed. Whoever finds none stands in line, and the first in line gets the
 //! next place, be it given back or on a new connection. Connections are opened one at a time, and
 //! no more of them than [`CONNECTIONS`].
+
+mod connection;
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,25 +16,20 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use bytes::Bytes;
+use h2::{SendStream, client::ResponseFuture};
+use http::{Request, uri::Authority};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
 use tracing::debug;
 
-use super::{
-    Endpoint,
-    age::Age,
-    connect::{Error, open},
-    places::QUEUE_LIMIT,
-};
+use self::connection::{Connection, connect};
+use super::{Endpoint, connect::Error, places::QUEUE_LIMIT};
 use crate::{
-    http::{
-        CONNECTION_WINDOW, LONGEST_HEAD, OnThisWorker, STREAM_WINDOW, STREAMS, body::RequestBody,
-    },
-    tls::{self, Carries, Tls},
+    http::STREAMS,
+    tls::{self, Tls},
 };
 
 /// Connections to one endpoint.
@@ -46,16 +44,6 @@ pub struct Http2Pool {
 /// Somebody who waits for a place, or for the reason why there is none.
 type Waiting = oneshot::Sender<Result<Http2Lease, Rc<Error>>>;
 
-#[derive(Debug)]
-struct Connection {
-    sender: SendRequest<RequestBody>,
-    /// What a further connection is opened with.
-    tls: Arc<Tls>,
-    streams: Cell<u32>,
-    idle_since: Cell<Instant>,
-    age: Age,
-}
-
 /// A place on a connection, until it is dropped.
 #[derive(Debug)]
 pub struct Http2Lease {
@@ -64,10 +52,23 @@ pub struct Http2Lease {
 }
 
 impl Http2Lease {
-    /// What sends on this connection.
+    /// Who is asked, if a client did not say.
     #[must_use]
-    pub fn sender(&self) -> SendRequest<RequestBody> {
-        self.connection.sender.clone()
+    pub fn authority(&self) -> &Authority {
+        &self.endpoint.authority
+    }
+
+    /// Sends a request's head, and with it the end of its body if `has_ended`.
+    ///
+    /// # Errors
+    /// That nothing was sent, because the connection takes no more requests or the head cannot be
+    /// written.
+    pub fn send(
+        &self,
+        head: Request<()>,
+        has_ended: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.connection.send(head, has_ended)
     }
 
     fn take(connection: &Rc<Connection>, endpoint: &Rc<Endpoint>) -> Self {
@@ -119,24 +120,26 @@ impl Http2Pool {
         }
     }
 
-    /// A free place, on a connection with half of its places free if there is one.
+    /// A free place, on the first connection that has one.
     fn place(&self, endpoint: &Rc<Endpoint>) -> Option<Http2Lease> {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| !connection.sender.is_closed());
-        let places = |connection: &&Rc<Connection>| connection.streams.get() < STREAMS;
-        let best = connections.iter().find(Self::is_roomy).or_else(|| {
-            connections.iter().filter(places).min_by_key(|connection| connection.streams.get())
-        });
-        best.map(|connection| Http2Lease::take(connection, endpoint))
-    }
-
-    fn is_roomy(connection: &&Rc<Connection>) -> bool {
-        connection.streams.get() < STREAMS / 2
+        connections.retain(|connection| !connection.is_over());
+        let has_place = |connection: &&Rc<Connection>| connection.streams.get() < STREAMS;
+        connections.iter().find(has_place).map(|connection| Http2Lease::take(connection, endpoint))
     }
 
     /// Opens a further connection when places become few.
     fn open_ahead(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) {
-        if !self.connections.borrow().iter().any(|connection| Self::is_roomy(&connection)) {
+        let free = |connection: &Rc<Connection>| STREAMS.saturating_sub(connection.streams.get());
+        // Nearly always the last one has enough; counting all would cost each request.
+        let connections = self.connections.borrow();
+        let mut left = FEW;
+        let plenty = connections.iter().rev().any(|connection| {
+            left = left.saturating_sub(free(connection));
+            left == 0
+        });
+        drop(connections);
+        if !plenty {
             self.open_further(endpoint, tls);
         }
     }
@@ -191,7 +194,7 @@ impl Http2Pool {
     }
 
     fn is_alive(&self) -> bool {
-        self.connections.borrow().iter().any(|connection| !connection.sender.is_closed())
+        self.connections.borrow().iter().any(|connection| !connection.is_over())
     }
 
     fn turn_away(&self, error: &Rc<Error>) {
@@ -219,44 +222,19 @@ impl Http2Pool {
         let in_use = |connection: &Rc<Connection>| {
             let fresh = now - connection.idle_since.get() < limit;
             // What is under way on one that is no longer listed goes on to its end.
-            let is_over = connection.sender.is_closed() || connection.age.is_over(now);
+            let is_over = connection.is_over() || connection.age.is_over(now);
             !is_over && (connection.streams.get() > 0 || fresh)
         };
         self.connections.borrow_mut().retain(in_use);
     }
 }
 
-async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Connection, Error> {
-    let stream = open(tls, endpoint, Carries::Http2).await?;
-    let mut builder = Builder::new(OnThisWorker);
-    builder
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(STREAM_WINDOW as usize)
-        .max_header_list_size(LONGEST_HEAD)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING_LIMIT);
-    let (sender, connection) =
-        builder.handshake(TokioIo::new(stream)).await.map_err(Error::Http)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            debug!(%error, "connection to an HTTP/2 server ended");
-        }
-    });
-    let now = Instant::now();
-    let (streams, idle_since, age) = (Cell::new(0), Cell::new(now), Age::new(now));
-    Ok(Connection { sender, tls: Arc::clone(tls), streams, idle_since, age })
-}
-
 /// How many connections are opened to one endpoint at most.
 const CONNECTIONS: usize = 64;
+/// With fewer free places than these a further connection is opened.
+const FEW: u32 = STREAMS / 2;
 /// How many may wait for a place on them: as many as there are places.
 const LINE: usize = CONNECTIONS * STREAMS as usize;
-/// How often a connection with requests under way is asked whether it is still there, and how long
-/// it may take.
-const PING: Duration = Duration::from_secs(20);
-const PING_LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

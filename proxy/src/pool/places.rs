@@ -1,30 +1,37 @@
 //! Places for requests under way to one endpoint, each on a connection of its own. Whoever finds
 //! none waits for one, though not for long: a request that waits is late already.
 
-use std::{sync::Arc, time::Duration};
-
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    time::Duration,
 };
+
+use tokio::{sync::oneshot, time::timeout};
 
 use super::connect::Error;
 
 /// Places, of which some may be taken.
 #[derive(Debug)]
-pub struct Places(Arc<Semaphore>);
+pub struct Places(Rc<Room>);
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
+pub struct Place(Rc<Room>);
+
+#[derive(Debug)]
+struct Room {
+    free: Cell<usize>,
+    /// Those who wait, by when they came; nobody if a place is free.
+    line: RefCell<VecDeque<oneshot::Sender<Place>>>,
 }
 
 impl Places {
     /// As many as `count`.
     #[must_use]
     pub fn new(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count)))
+        Self(Rc::new(Room { free: Cell::new(count), line: RefCell::default() }))
     }
 
     /// A place, waiting for it if need be. Who came first is served first.
@@ -33,14 +40,46 @@ impl Places {
     /// If there is none within [`QUEUE_LIMIT`], or none within `patience` for somebody who can go
     /// elsewhere.
     pub async fn take(&self, patience: Option<Duration>) -> Result<Place, Error> {
-        if let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() {
-            return Ok(Place { _permit: permit });
+        match self.0.free.get().checked_sub(1) {
+            Some(left) => {
+                self.0.free.set(left);
+                Ok(Place(Rc::clone(&self.0)))
+            }
+            // Boxed, because it is rare and large.
+            None => Box::pin(self.wait(patience)).await,
         }
+    }
+
+    async fn wait(&self, patience: Option<Duration>) -> Result<Place, Error> {
+        let (waiting, turn) = oneshot::channel();
+        self.0.line.borrow_mut().push_back(waiting);
         let limit = patience.map_or(QUEUE_LIMIT, |patience| patience.min(QUEUE_LIMIT));
-        match timeout(limit, Arc::clone(&self.0).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Place { _permit: permit }),
-            // It is never closed.
+        // A place that comes too late is dropped with `turn`, and so goes to the next in line.
+        match timeout(limit, turn).await {
+            Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => Err(Error::Crowded),
+        }
+    }
+}
+
+impl Room {
+    fn first_in_line(&self) -> Option<oneshot::Sender<Place>> {
+        let mut line = self.line.borrow_mut();
+        loop {
+            let waiting = line.pop_front()?;
+            if !waiting.is_closed() {
+                return Some(waiting);
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match self.0.first_in_line() {
+            // Whoever is first in line was still there a moment ago, on this same thread.
+            Some(waiting) => drop(waiting.send(Self(Rc::clone(&self.0)))),
+            None => self.0.free.set(self.0.free.get() + 1),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     NEVER_IN_TRAILERS, has_known_coding, has_one_length, is_clear_response, strip_announcements,
     strip_trailers,
 };
+use crate::http::marks::Marks;
 
 fn codings(values: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -47,15 +48,18 @@ fn equal_lengths_are_one_and_others_are_none() {
 fn a_length_beside_a_coding_is_removed() {
     let mut headers = codings(&["chunked"]);
     headers.insert(header::CONTENT_LENGTH, "5".parse().unwrap());
-    assert!(is_clear_response(StatusCode::OK, &mut headers, false));
+    let marks = Marks::of(&headers);
+    assert!(is_clear_response(StatusCode::OK, &mut headers, marks, false));
     assert!(!headers.contains_key(header::CONTENT_LENGTH));
 }
 
 #[test]
 fn a_server_switches_protocols_only_when_it_is_asked_to() {
     let switching = StatusCode::SWITCHING_PROTOCOLS;
-    assert!(is_clear_response(switching, &mut HeaderMap::new(), true));
-    assert!(!is_clear_response(switching, &mut HeaderMap::new(), false));
+    let mut headers = HeaderMap::new();
+    let none = Marks::of(&headers);
+    assert!(is_clear_response(switching, &mut headers, none, true));
+    assert!(!is_clear_response(switching, &mut headers, none, false));
 }
 
 #[test]

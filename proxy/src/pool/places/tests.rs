@@ -29,3 +29,16 @@ async fn a_place_that_is_given_back_goes_to_who_waited_longest() {
     assert!((&mut second).now_or_never().is_none());
     assert!(first.now_or_never().unwrap().is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_came_too_late_goes_to_the_next_in_line() {
+    let places = Places::new(1);
+    let taken = places.take(None).await.unwrap();
+    let (mut first, mut second) = (Box::pin(places.take(None)), Box::pin(places.take(None)));
+    assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+    drop(taken);
+    // It has the place and never looks.
+    drop(first);
+    assert!(second.now_or_never().unwrap().is_ok());
+    assert!(places.take(None).now_or_never().is_some(), "it was given back");
+}

@@ -1,0 +1,176 @@
+//! One connection of HTTP/2 to a server: begun, driven for as long as anybody needs it, and asked
+//! now and then whether there is still someone on the other side.
+
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    fmt,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{
+    Ping, PingPong, SendStream,
+    client::{Builder, ResponseFuture, SendRequest},
+};
+use http::Request;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
+use tracing::debug;
+
+use crate::{
+    http::{CONNECTION_WINDOW, LONGEST_HEAD, STREAM_WINDOW},
+    pool::{
+        Endpoint,
+        age::Age,
+        connect::{Error, open},
+    },
+    tcp::stream::Stream,
+    tls::{Carries, Tls},
+};
+
+/// A connection that requests share.
+pub(super) struct Connection {
+    sender: RefCell<SendRequest<Bytes>>,
+    /// Whether the server takes fewer requests at a time than there were: a sender that waits for
+    /// a place turns away what comes after.
+    is_narrow: Cell<bool>,
+    /// What a further connection is opened with.
+    pub(super) tls: Arc<Tls>,
+    /// How many requests are under way.
+    pub(super) streams: Rc<Cell<u32>>,
+    /// Since when there are none.
+    pub(super) idle_since: Cell<Instant>,
+    /// How long it has been used.
+    pub(super) age: Age,
+    is_over: Rc<Cell<bool>>,
+    /// When this is gone, what drives the connection looks whether it is still needed.
+    _needed: oneshot::Sender<Infallible>,
+}
+
+impl Connection {
+    /// Whether it takes no more requests.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+
+    /// Sends a request's head. If that fails nothing was sent, and it may be tried again.
+    pub(super) fn send(
+        &self,
+        head: Request<()>,
+        has_ended: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let sent = if self.is_narrow.get() {
+            let mut sender = self.sender.borrow().clone();
+            sender.send_request(head, has_ended)
+        } else {
+            self.sender.borrow_mut().send_request(head, has_ended)
+        };
+        match &sent {
+            Err(error) if error.is_io() || error.is_go_away() => self.is_over.set(true),
+            Err(_) => self.is_narrow.set(true),
+            Ok(_) => {}
+        }
+        sent
+    }
+}
+
+/// Connects, and begins HTTP/2.
+pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Connection, Error> {
+    let stream = open(tls, endpoint, Carries::Http2).await?;
+    let (sender, mut connection) = Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_max_send_streams(UNTIL_TOLD)
+        .max_send_buffer_size(STREAM_WINDOW as usize)
+        .max_header_list_size(LONGEST_HEAD)
+        .enable_push(false)
+        .handshake::<_, Bytes>(stream)
+        .await
+        .map_err(Error::Http2)?;
+    let (needed, unneeded) = oneshot::channel();
+    let (streams, is_over) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let pings = connection.ping_pong();
+    let (watched, over) = (Rc::clone(&streams), Rc::clone(&is_over));
+    tokio::task::spawn_local(async move {
+        let silent = async {
+            match pings {
+                Some(pings) => falls_silent(pings, &watched).await,
+                None => std::future::pending().await,
+            }
+        };
+        drive(connection, silent, unneeded).await;
+        over.set(true);
+    });
+    let now = Instant::now();
+    Ok(Connection {
+        sender: RefCell::new(sender),
+        is_narrow: Cell::new(false),
+        tls: Arc::clone(tls),
+        streams,
+        idle_since: Cell::new(now),
+        age: Age::new(now),
+        is_over,
+        _needed: needed,
+    })
+}
+
+/// Reads and writes until the connection has ended, nobody needs it, or the other side is silent.
+async fn drive(
+    mut connection: h2::client::Connection<Stream, Bytes>,
+    silent: impl Future<Output = ()>,
+    mut unneeded: oneshot::Receiver<Infallible>,
+) {
+    let mut silent = std::pin::pin!(silent);
+    let mut is_needed = true;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    debug!(%error, "connection to an HTTP/2 server ended");
+                }
+                return;
+            }
+            () = &mut silent => {
+                return debug!("an HTTP/2 server does not answer any more");
+            }
+            // It ends by itself once it has no requests, and has to be asked once more to see it.
+            _gone = &mut unneeded, if is_needed => is_needed = false,
+        }
+    }
+}
+
+/// Ends when the other side has not answered a ping in time while requests were under way.
+async fn falls_silent(mut pings: PingPong, streams: &Cell<u32>) {
+    loop {
+        sleep(PING).await;
+        if streams.get() == 0 {
+            continue;
+        }
+        match timeout(PING_LIMIT, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_pong)) => {}
+            // The connection is about to say so itself.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_elapsed) => return,
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connection").field("streams", &self.streams).finish_non_exhaustive()
+    }
+}
+
+/// How many requests are sent before the server has said how many it takes at a time: what RFC
+/// 9113, section 6.5.2, recommends that it take at least.
+const UNTIL_TOLD: usize = 100;
+/// How often a connection with requests under way is asked whether it is still there, and how long
+/// it may take.
+const PING: Duration = Duration::from_secs(20);
+const PING_LIMIT: Duration = Duration::from_secs(10);
