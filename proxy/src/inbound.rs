@@ -272,6 +272,6 @@ async fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> hyper::Resul
 
 fn handler(visitor: Rc<Visitor>) -> Handler {
     Rc::new(move |request: Request<Incoming>, in_request: Option<InRequest>| -> Local<_> {
-        Box::pin(request::handle(Rc::clone(&visitor), request, in_request))
+        request::handle(Rc::clone(&visitor), request, in_request)
     })
 }

@@ -22,7 +22,7 @@ pub struct Head {
     /// Without hop-by-hop headers.
     pub headers: HeaderMap,
     /// `:protocol` of an extended CONNECT (RFC 8441).
-    pub protocol: Option<hyper::ext::Protocol>,
+    pub protocol: Option<Box<hyper::ext::Protocol>>,
     /// Whether the next reader will understand it as we do.
     is_clear: bool,
     /// What it had when it came.
@@ -49,7 +49,8 @@ impl Head {
         let is_clear = framing::is_clear_request(&mut headers, marks)
             && host::is_one(version, &method, &uri, &headers);
         strip_hop(&mut headers, marks);
-        let protocol = extensions.remove::<hyper::ext::Protocol>();
+        // Boxed, because it is rare.
+        let protocol = extensions.remove::<hyper::ext::Protocol>().map(Box::new);
         Self { method, uri, version, headers, protocol, is_clear, marks }
     }
 

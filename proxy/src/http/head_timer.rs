@@ -29,9 +29,20 @@ pub struct Watched<I> {
     limit: Duration,
     /// How many heads had come to their end when this was last looked at.
     complete: u64,
-    deadline: Option<Pin<Box<Sleep>>>,
+    time: Time,
     /// Whether all that was to be written has been: nothing can be said in the middle of an answer.
     flushed: bool,
+}
+
+/// How long a head has taken. Nearly all come at once: none is timed before more of it is asked for.
+#[derive(Debug)]
+enum Time {
+    /// No head has begun.
+    None,
+    /// Bytes of one have come.
+    Begun,
+    /// It did not come at once.
+    Until(Pin<Box<Sleep>>),
 }
 
 /// Whether bytes that come are part of a head. Atomic only because hyper wants upgraded connections
@@ -84,7 +95,7 @@ impl Drop for InRequest {
 impl<I> Watched<I> {
     /// Watches `inner`: a head may take `limit` from its first byte to its last.
     pub const fn new(inner: I, state: Arc<HeadState>, limit: Duration) -> Self {
-        Self { inner, state, limit, complete: 0, deadline: None, flushed: true }
+        Self { inner, state, limit, complete: 0, time: Time::None, flushed: true }
     }
 
     /// What was watched.
@@ -96,10 +107,15 @@ impl<I> Watched<I> {
         let complete = self.state.complete.load(Ordering::Relaxed);
         if self.complete != complete {
             self.complete = complete;
-            self.deadline = None;
+            self.time = Time::None;
         }
-        let deadline = self.deadline.as_mut();
-        deadline.is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
+        if matches!(self.time, Time::Begun) {
+            self.time = Time::Until(Box::pin(sleep(self.limit)));
+        }
+        match &mut self.time {
+            Time::Until(deadline) => deadline.as_mut().poll(context).is_ready(),
+            Time::None | Time::Begun => false,
+        }
     }
 }
 
@@ -127,8 +143,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<I> {
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         let begun =
             buffer.filled().len() > before && !self.state.in_request.load(Ordering::Relaxed);
-        if begun && self.deadline.is_none() {
-            self.deadline = Some(Box::pin(sleep(self.limit)));
+        if begun && matches!(self.time, Time::None) {
+            self.time = Time::Begun;
             self.state.begun.store(true, Ordering::Relaxed);
         }
         read

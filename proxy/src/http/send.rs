@@ -149,7 +149,7 @@ impl Lease {
 /// [`Failure`] says whether it may be sent again. Dropping the future cancels the request.
 #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
 pub fn send(
-    means: Means<'_>,
+    means: &Means<'_>,
     endpoint: &Rc<Endpoint>,
     head: &Head,
     source: Option<&Rc<Source>>,
@@ -210,7 +210,7 @@ fn hop(endpoint: &Endpoint, head: &Head) -> Hop {
 
 #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
 fn send_http2(
-    means: Means<'_>,
+    means: &Means<'_>,
     endpoint: &Rc<Endpoint>,
     hop: Hop,
     head: &Head,
@@ -243,7 +243,7 @@ fn send_http2(
 
 fn begin_http2(
     lease: &Http2Lease,
-    means: Means<'_>,
+    means: &Means<'_>,
     hop: Hop,
     head: &Head,
     has_body: bool,
@@ -257,7 +257,7 @@ fn begin_http2(
 
 #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
 fn send_http1(
-    means: Means<'_>,
+    means: &Means<'_>,
     endpoint: &Rc<Endpoint>,
     head: &Head,
     source: Option<&Rc<Source>>,
@@ -289,7 +289,7 @@ fn send_http1(
     }
 }
 
-fn kept(means: Means<'_>, endpoint: &Endpoint) -> Option<Http1Connection> {
+fn kept(means: &Means<'_>, endpoint: &Endpoint) -> Option<Http1Connection> {
     if means.keep { endpoint.http1.take() } else { None }
 }
 
@@ -309,7 +309,7 @@ fn http1_request(
 /// # Errors
 /// As [`send`].
 pub async fn send_alone(
-    means: Means<'_>,
+    means: &Means<'_>,
     endpoint: &Rc<Endpoint>,
     head: &Head,
     source: Option<&Rc<Source>>,
@@ -334,7 +334,7 @@ pub async fn send_alone(
     clear(refused(response, endpoint)?, lease, true)
 }
 
-async fn open_http1(means: Means<'_>, endpoint: &Endpoint) -> Result<Http1Connection, Failure> {
+async fn open_http1(means: &Means<'_>, endpoint: &Endpoint) -> Result<Http1Connection, Failure> {
     let begun = async {
         let stream = connect::open(means.tls, endpoint, Carries::Http1).await?;
         begin_http1(stream).await

@@ -10,7 +10,7 @@ use super::{strict, visitor::Visitor};
 use crate::{
     access_log::Entry,
     http::{
-        CLIENT_CERTIFICATE, ELSEWHERE, FORWARDED_FOR,
+        CLIENT_CERTIFICATE, ELSEWHERE, FORWARDED_FOR, Local,
         body::{ResponseBody, Source},
         exchange::{Exchange, Held},
         head::Head,
@@ -24,17 +24,17 @@ use crate::{
     trace::Kind,
 };
 
-/// Answers one request.
+/// Answers one request. What it is is found at once, and only what waits is put on the heap.
 ///
-/// # Errors
-/// That the application did not begin with it, which a peer's proxy takes as leave to ask
-/// elsewhere.
-pub(super) async fn handle(
+/// An error says that the application did not begin with it, which a peer's proxy takes as leave to
+/// ask elsewhere.
+pub(super) fn handle(
     visitor: Rc<Visitor>,
     mut request: Request<Incoming>,
     mut in_request: Option<InRequest>,
-) -> Result<Response<ResponseBody>, h2::Error> {
-    let wish = Wish::of(&mut request);
+) -> Local<Result<Response<ResponseBody>, h2::Error>> {
+    // Boxed, because it is rare.
+    let wish = Wish::of(&mut request).map(Box::new);
     let carried = request.version();
     let (parts, body) = request.into_parts();
     let may_go_elsewhere = visitor.is_peer && parts.headers.contains_key(ELSEWHERE);
@@ -42,8 +42,7 @@ pub(super) async fn handle(
     let span = visitor.worker.begin_span(&mut head, Kind::Server);
     let source = Source::new(body, carried, &mut in_request);
     let held = Held { in_flight: visitor.worker.gauge.enter(), in_request };
-    let recorder = visitor.recorder();
-    let mut exchange = Exchange::begin(recorder, &head, source.clone(), held);
+    let mut exchange = Exchange::begin(visitor.recorder(), &head, source.clone(), held);
     if let Some(mut span) = span {
         span.peer = Some(visitor.arrived.client);
         exchange.trace(span);
@@ -54,42 +53,132 @@ pub(super) async fn handle(
         exchange.log(log, Entry { client, original, upstream, service, ..Entry::new(&head) });
     }
     if !head.is_well_formed() {
-        return Ok(malformed(&exchange, carried));
+        return here(malformed(&exchange, carried));
     }
     if may_go_elsewhere && visitor.worker.plane.drain.is_draining() {
         // The application may be gone before it has taken the request, and nobody could tell.
-        return Ok(leaving(&exchange));
+        return here(leaving(&exchange));
     }
-    let mut response = match attempt(&visitor, &head, source.as_ref(), wish.as_ref()).await {
-        Ok(sent) => pass_on(&visitor, exchange, &head, sent, wish),
-        Err(failure @ (Failure::Connect(_) | Failure::NotProcessed | Failure::Closing)) => {
-            debug!(?failure, "the application did not begin with a request");
-            let reason = judge(&visitor, &failure);
-            if visitor.is_peer && carried == Version::HTTP_2 {
-                // Recorded like the answer that another client would have got.
-                drop(not_processed(&exchange, reason));
-                return Err(h2::Reason::REFUSED_STREAM.into());
+    let visit = Visit { visitor, carried, head, source };
+    Box::pin(visit.make(exchange, wish))
+}
+
+/// An answer of our own.
+fn here(answer: Response<ResponseBody>) -> Local<Result<Response<ResponseBody>, h2::Error>> {
+    Box::pin(std::future::ready(Ok(answer)))
+}
+
+/// A request that is for the application.
+struct Visit {
+    visitor: Rc<Visitor>,
+    /// By which version it came.
+    carried: Version,
+    head: Head,
+    source: Option<Rc<Source>>,
+}
+
+impl Visit {
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    fn make(
+        self,
+        exchange: Exchange,
+        wish: Option<Box<Wish>>,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, h2::Error>> {
+        async move {
+            let mut response = match self.attempt(wish.as_deref()).await {
+                Ok(sent) => self.pass_on(exchange, sent, wish),
+                Err(failure) => self.refuse(&exchange, &failure)?,
+            };
+            if self.carried != Version::HTTP_2
+                && self.visitor.worker.plane.drain.is_draining()
+                && !is_upgrade(&response)
+            {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
             }
-            if visitor.is_peer {
-                not_processed(&exchange, reason)
-            } else {
-                answer(&exchange, reason)
-            }
+            Ok(response)
         }
-        Err(Failure::BrokenOff) => answer(&exchange, Reason::BrokenOff),
-        Err(Failure::Garbled) => answer(&exchange, Reason::Garbled),
-        Err(failure) => {
-            debug!(?failure, "the application did not answer");
-            answer(&exchange, Reason::CutOff)
-        }
-    };
-    if carried != Version::HTTP_2
-        && visitor.worker.plane.drain.is_draining()
-        && !is_upgrade(&response)
-    {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+
+    /// What is said of a failure: an answer, or to a peer's proxy that the application did not
+    /// begin with the request.
+    fn refuse(
+        &self,
+        exchange: &Exchange,
+        failure: &Failure,
+    ) -> Result<Response<ResponseBody>, h2::Error> {
+        let is_peer = self.visitor.is_peer;
+        Ok(match failure {
+            Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => {
+                debug!(?failure, "the application did not begin with a request");
+                let reason = judge(&self.visitor, failure);
+                if is_peer && self.carried == Version::HTTP_2 {
+                    // Recorded like the answer that another client would have got.
+                    drop(not_processed(exchange, reason));
+                    return Err(h2::Reason::REFUSED_STREAM.into());
+                }
+                if is_peer { not_processed(exchange, reason) } else { answer(exchange, reason) }
+            }
+            Failure::BrokenOff => answer(exchange, Reason::BrokenOff),
+            Failure::Garbled => answer(exchange, Reason::Garbled),
+            Failure::Leaving | Failure::Stale | Failure::Broken(_) | Failure::BodyGone => {
+                debug!(?failure, "the application did not answer");
+                answer(exchange, Reason::CutOff)
+            }
+        })
+    }
+
+    /// Asks the application. An idle connection that it closed at the same time is no answer, nor
+    /// is one that it was about to close, and it is asked once more if that is harmless. What it
+    /// refused is not asked again here: somebody who has another endpoint may. What it is asked on
+    /// while we drain is not used again, since it may be about to end.
+    #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
+    fn attempt(&self, wish: Option<&Wish>) -> impl Future<Output = Result<Sent, Failure>> {
+        async move {
+            let plane = &self.visitor.worker.plane;
+            let keep = !plane.drain.is_draining();
+            let means = Means { tls: &plane.tls, keep, patience: None, elsewhere: false };
+            let (application, source) = (&self.visitor.application, self.source.as_ref());
+            if let Some(wish) = wish {
+                // Boxed for the sake of all others, which are smaller.
+                return Box::pin(send_alone(&means, application, &self.head, source, wish)).await;
+            }
+            {
+                let sent = send(&means, application, &self.head, source).await;
+                if !self.may_ask_again(&sent, keep) {
+                    return sent;
+                }
+            }
+            let means = Means { keep: false, ..means };
+            Box::pin(send(&means, application, &self.head, source)).await
+        }
+    }
+
+    fn may_ask_again(&self, sent: &Result<Sent, Failure>, keep: bool) -> bool {
+        match sent {
+            Err(Failure::Closing) => true,
+            Err(Failure::Stale) => self.head.is_idempotent(),
+            // An application that leaves resets what waits to be accepted.
+            Err(Failure::Broken(error)) => !keep && error.is_reset() && self.head.is_idempotent(),
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    fn pass_on(
+        &self,
+        mut exchange: Exchange,
+        sent: Sent,
+        wish: Option<Box<Wish>>,
+    ) -> Response<ResponseBody> {
+        let visitor = &self.visitor;
+        exchange.answered(sent.response.status().as_u16(), sent.response.headers());
+        match wish {
+            Some(wish) if is_agreed(&self.head.method, &sent.response) => {
+                agree(*wish, sent, exchange, visitor.recorder(), strict::overdue(visitor))
+            }
+            Some(_) | None => sent.into_response(exchange),
+        }
+    }
 }
 
 /// Why the application did not begin with a request, and who is to know.
@@ -118,54 +207,6 @@ fn head(visitor: &Visitor, parts: http::request::Parts) -> Head {
         head.headers.append(FORWARDED_FOR, client.clone());
     }
     head
-}
-
-/// Asks the application. An idle connection that it closed at the same time is no answer, nor is
-/// one that it was about to close, and it is asked once more if that is harmless. What it refused
-/// is not asked again here: somebody who has another endpoint may. What it is asked on while we
-/// drain is not used again, since it may be about to end.
-async fn attempt(
-    visitor: &Visitor,
-    head: &Head,
-    source: Option<&Rc<Source>>,
-    wish: Option<&Wish>,
-) -> Result<Sent, Failure> {
-    let plane = &visitor.worker.plane;
-    let keep = !plane.drain.is_draining();
-    let means = Means { tls: &plane.tls, keep, patience: None, elsewhere: false };
-    let application = &visitor.application;
-    if let Some(wish) = wish {
-        // Boxed for the sake of all others, which are smaller.
-        return Box::pin(send_alone(means, application, head, source, wish)).await;
-    }
-    let sent = send(means, application, head, source).await;
-    let again = match &sent {
-        Err(Failure::Closing) => true,
-        Err(Failure::Stale) => head.is_idempotent(),
-        // An application that leaves resets what waits to be accepted.
-        Err(Failure::Broken(error)) => !keep && error.is_reset() && head.is_idempotent(),
-        Ok(_) | Err(_) => false,
-    };
-    if !again {
-        return sent;
-    }
-    Box::pin(send(Means { keep: false, ..means }, application, head, source)).await
-}
-
-fn pass_on(
-    visitor: &Visitor,
-    mut exchange: Exchange,
-    head: &Head,
-    sent: Sent,
-    wish: Option<Wish>,
-) -> Response<ResponseBody> {
-    exchange.answered(sent.response.status().as_u16(), sent.response.headers());
-    match wish {
-        Some(wish) if is_agreed(&head.method, &sent.response) => {
-            agree(wish, sent, exchange, visitor.recorder(), strict::overdue(visitor))
-        }
-        Some(_) | None => sent.into_response(exchange),
-    }
 }
 
 fn is_upgrade<B>(response: &Response<B>) -> bool {

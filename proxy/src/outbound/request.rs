@@ -112,7 +112,7 @@ impl Trip {
                 let (recorder, row) = (member.recorder(&self.caller.worker), member.row.clone());
                 exchange.directed(recorder, row, Some(member.endpoint.address));
                 let means = self.means(patience, &made);
-                let failure = match self.attempt(&member, means, wish.as_deref(), began).await {
+                let failure = match self.attempt(&member, &means, wish.as_deref(), began).await {
                     Ok(sent) => return Ok(self.pass_on(exchange, &member, sent, wish)),
                     Err(failure) => failure,
                 };
@@ -188,7 +188,7 @@ impl Trip {
     fn attempt(
         &self,
         member: &Member,
-        means: Means<'_>,
+        means: &Means<'_>,
         wish: Option<&Wish>,
         began: Instant,
     ) -> impl Future<Output = Result<Sent, Failure>> {
