@@ -77,7 +77,7 @@ async fn one_way(
     mut to: impl AsyncWrite + Unpin,
     count: impl Fn(usize),
 ) -> Result<(), Failed> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; SMALL];
     loop {
         let read = from.read(&mut buffer).await.map_err(Failed::Reading)?;
         if read == 0 {
@@ -91,12 +91,25 @@ async fn one_way(
         to.write_all(bytes).await.map_err(Failed::Writing)?;
         to.flush().await.map_err(Failed::Writing)?;
         count(read);
+        fit(&mut buffer, read);
     }
 }
 
-/// Larger buffers cost more processor time per byte here (measured: 16 to 32 KiB are best), and one
-/// TLS record holds 16 KiB.
-const BUFFER: usize = 16 * 1024;
+/// Who sends much gets a larger buffer, and who sends little gives it back.
+fn fit(buffer: &mut Vec<u8>, read: usize) {
+    if read == buffer.len() && read < LARGE {
+        buffer.resize(LARGE, 0);
+    } else if read <= SMALL / 2 && buffer.len() > SMALL {
+        buffer.truncate(SMALL);
+        buffer.shrink_to_fit();
+    }
+}
+
+/// Holds a whole record of TLS, which is as much as is read of one at a time.
+const SMALL: usize = 16 * 1024;
+/// What costs least for each byte. More is no better, and 64 KiB is much worse
+/// (docs/performance.md).
+const LARGE: usize = 48 * 1024;
 
 #[cfg(test)]
 mod tests;

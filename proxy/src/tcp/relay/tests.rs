@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use super::{Cut, Meter, relay};
+use super::{Cut, LARGE, Meter, SMALL, fit, relay};
 
 #[derive(Default)]
 struct Counts {
@@ -61,4 +61,22 @@ async fn a_server_that_is_gone_is_not_the_clients_fault() {
     client.write_all(b"question").await.unwrap();
     let ended = relay(&mut near, &mut far, &Counts::default()).await;
     assert!(matches!(ended, Err(Cut::Server(_))), "{ended:?}");
+}
+
+#[test]
+fn a_buffer_grows_for_who_sends_much_and_is_given_back_by_who_sends_little() {
+    let mut buffer = vec![0; SMALL];
+    for (read, holds) in [
+        (SMALL - 1, SMALL),
+        (SMALL, LARGE),
+        (LARGE, LARGE),
+        // As much as a record of TLS holds: there is more to come.
+        (SMALL, LARGE),
+        (10, SMALL),
+        (10, SMALL),
+    ] {
+        fit(&mut buffer, read);
+        assert_eq!(buffer.len(), holds, "after {read}");
+    }
+    assert!(buffer.capacity() < LARGE);
 }
