@@ -67,6 +67,7 @@ pub enum Failure {
     /// The connection was about to close, and took the request no more.
     Closing,
     /// A kept connection was closed before any byte of a response: most likely while it was idle.
+    /// The request means something else if it is sent twice; others were sent again.
     Stale,
     /// Anything may have happened.
     Broken(Broken),
@@ -266,8 +267,10 @@ fn send_http1(
         let busy = endpoint.enter();
         let place = endpoint.places.take(means.patience).await;
         let place = place.map_err(|error| Failure::Connect(Rc::new(error)))?;
+        let mut may_be_kept = means.keep;
         loop {
-            let (mut connection, reused) = match kept(means, endpoint) {
+            let kept = if may_be_kept { endpoint.http1.take() } else { None };
+            let (mut connection, reused) = match kept {
                 Some(connection) => (connection, true),
                 // Boxed, because it is rare and large: it would make every request as large.
                 None => (Box::pin(open_http1(means, endpoint)).await?, false),
@@ -283,14 +286,14 @@ fn send_http1(
                 }
                 // Each round takes one kept connection away, so this ends.
                 Err(unsent) if reused && unsent.message().is_some() => {}
-                Err(failed) => return Err(judge_http1(failed.into_error(), reused)),
+                Err(failed) => match judge_http1(failed.into_error(), reused) {
+                    // The server may have worked on it, which is harmless.
+                    Failure::Stale if head.is_idempotent() => may_be_kept = false,
+                    failure => return Err(failure),
+                },
             }
         }
     }
-}
-
-fn kept(means: &Means<'_>, endpoint: &Endpoint) -> Option<Http1Connection> {
-    if means.keep { endpoint.http1.take() } else { None }
 }
 
 fn http1_request(

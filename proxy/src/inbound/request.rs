@@ -128,10 +128,10 @@ impl Visit {
         })
     }
 
-    /// Asks the application. An idle connection that it closed at the same time is no answer, nor
-    /// is one that it was about to close, and it is asked once more if that is harmless. What it
-    /// refused is not asked again here: somebody who has another endpoint may. What it is asked on
-    /// while we drain is not used again, since it may be about to end.
+    /// Asks the application. A connection that it was about to close is no answer, and it is asked
+    /// once more if that is harmless. What it refused is not asked again here: somebody who has
+    /// another endpoint may. What it is asked on while we drain is not used again, since it may be
+    /// about to end.
     #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
     fn attempt(&self, wish: Option<&Wish>) -> impl Future<Output = Result<Sent, Failure>> {
         async move {
@@ -157,7 +157,6 @@ impl Visit {
     fn may_ask_again(&self, sent: &Result<Sent, Failure>, keep: bool) -> bool {
         match sent {
             Err(Failure::Closing) => true,
-            Err(Failure::Stale) => self.head.is_idempotent(),
             // An application that leaves resets what waits to be accepted.
             Err(Failure::Broken(error)) => !keep && error.is_reset() && self.head.is_idempotent(),
             Ok(_) | Err(_) => false,

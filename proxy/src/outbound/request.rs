@@ -141,7 +141,7 @@ impl Trip {
             made.slow.get_or_insert(member);
         }
         let again = made.tried.has_room() || made.slow.is_some();
-        if !again || !may_repeat(failure, &self.head) {
+        if !again || !may_repeat(failure) {
             return Some(reason(failure));
         }
         exchange.attempt_failed(is_verdict);
@@ -253,14 +253,17 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
 }
 
 /// Whether the request may be sent to another endpoint. It may if nobody can have begun to work on
-/// it, or if working on it twice is the same as once (RFC 9110, section 9.2.2).
-fn may_repeat(failure: &Failure, head: &Head) -> bool {
+/// it.
+fn may_repeat(failure: &Failure) -> bool {
     match failure {
         // What is missing here is missing for every endpoint.
         Failure::Connect(error) => !matches!(**error, connect::Error::Exhausted(_)),
         Failure::NotProcessed | Failure::Leaving | Failure::Closing => true,
-        Failure::Stale => head.is_idempotent(),
-        Failure::Broken(_) | Failure::BodyGone | Failure::BrokenOff | Failure::Garbled => false,
+        Failure::Stale
+        | Failure::Broken(_)
+        | Failure::BodyGone
+        | Failure::BrokenOff
+        | Failure::Garbled => false,
     }
 }
 

@@ -93,6 +93,28 @@ async fn requests_that_do_not_wait_for_each_other_are_answered_in_order() {
     }
 }
 
+#[tokio::test]
+async fn a_kept_connection_that_closes_fails_no_request_that_may_be_sent_twice() {
+    let application = Application::tcp(|mut stream| async move {
+        if read_until(&mut stream, HEAD).await.is_some() {
+            stream.write_all(OK.as_bytes()).await.unwrap();
+            // Whether it has worked on the next one before it closes, nobody can say.
+            drop(read_until(&mut stream, HEAD).await);
+        }
+    });
+    let application = application.await;
+    let (proxy, pair) = (before(&application), Pair::start(application.address));
+    for to in [proxy.outbound(), pair.client.outbound()] {
+        for (method, status) in [("GET", 200), ("GET", 200), ("POST", 503)] {
+            let asks = format!(
+                "{method} / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            let answer = ask(to, &asks).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method}: {answer}");
+        }
+    }
+}
+
 /// Answers once it has a request's head, and then does what the name says with the body.
 async fn early(reads_on: bool) -> Application {
     Application::tcp(move |mut stream| async move {
