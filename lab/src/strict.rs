@@ -283,7 +283,7 @@ fn check_line(line: &[u8]) -> Read<()> {
 }
 
 /// What says how a message is framed, who is asked, or who asks (RFC 9110, section 6.5.1).
-const NEVER_IN_TRAILERS: [&str; 8] = [
+const NEVER_IN_TRAILERS: [&str; 9] = [
     "content-length",
     "transfer-encoding",
     "host",
@@ -292,4 +292,5 @@ const NEVER_IN_TRAILERS: [&str; 8] = [
     "x-forwarded-client-cert",
     "x-serin-client-version",
     "x-serin-not-processed",
+    "x-serin-elsewhere",
 ];

@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version, header};
 
-use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, marks::Marks};
+use super::{CLIENT_CERTIFICATE, CLIENT_VERSION, ELSEWHERE, NOT_PROCESSED, marks::Marks};
 
 /// Whether a message's body is as it was meant: without a transfer coding, or with the only one
 /// that we take off (RFC 9112, section 6.1: others are answered with an error). The name of any
@@ -100,7 +100,7 @@ pub fn strip_announcements(headers: &mut HeaderMap) {
     }
 }
 
-pub(super) const NEVER_IN_TRAILERS: [HeaderName; 13] = [
+pub(super) const NEVER_IN_TRAILERS: [HeaderName; 14] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::HOST,
@@ -114,6 +114,7 @@ pub(super) const NEVER_IN_TRAILERS: [HeaderName; 13] = [
     CLIENT_CERTIFICATE,
     CLIENT_VERSION,
     NOT_PROCESSED,
+    ELSEWHERE,
 ];
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
     NEVER_IN_TRAILERS, has_known_coding, has_one_length, is_clear_response, strip_announcements,
     strip_trailers,
 };
-use crate::http::marks::Marks;
+use crate::http::{
+    head::{CLAIMS, HOP_BY_HOP},
+    marks::Marks,
+};
 
 fn codings(values: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -71,6 +74,16 @@ fn trailers_say_nothing_of_framing_routing_or_identity() {
     }
     strip_trailers(&mut trailers);
     assert_eq!(trailers.len(), 1);
+}
+
+#[test]
+fn nothing_that_is_taken_out_of_a_head_comes_back_in_trailers() {
+    for name in CLAIMS.into_iter().chain(HOP_BY_HOP) {
+        let forged = [(name.clone(), HeaderValue::from_static("1"))];
+        let mut trailers: HeaderMap = forged.into_iter().collect();
+        strip_trailers(&mut trailers);
+        assert!(trailers.is_empty(), "{name}");
+    }
 }
 
 #[test]

@@ -145,9 +145,10 @@ fn chunks() -> Vec<Case> {
         ("5\r\nhello\r\n0\r\ntransfer-encoding: gzip\r\n\r\n", Passes(1)),
         ("5\r\nhello\r\n0\r\nconnection: close\r\n\r\n", Passes(1)),
         ("5\r\nhello\r\n0\r\nx-serin-not-processed: 1\r\n\r\n", Passes(1)),
+        ("5\r\nhello\r\n0\r\nx-serin-elsewhere: 1\r\n\r\n", Passes(1)),
     ];
-    let trailer =
-        "trailer: content-length, transfer-encoding, connection, x-serin-not-processed\r\n";
+    let trailer = "trailer: content-length, transfer-encoding, connection, x-serin-not-processed, \
+                   x-serin-elsewhere\r\n";
     let mut cases = Vec::new();
     for (body, expect) in bodies {
         let fields = format!("transfer-encoding: chunked\r\n{trailer}");
