@@ -218,8 +218,9 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         return Vec::new();
     }
     let values = headers.get_all(header::CONNECTION).iter();
-    let names = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let names = names.filter_map(|name| name.trim().parse::<HeaderName>().ok());
+    // A name beside what is none is a name all the same.
+    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     // `Connection: te` says that TE is for this hop, and TE is looked at on its own. The host is
     // for everybody, whatever a client says: without it, nobody is asked.
     names.filter(|name| name != header::TE && name != header::HOST).collect()

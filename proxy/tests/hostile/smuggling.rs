@@ -35,7 +35,7 @@ async fn requests_through_two_proxies_have_one_framing() {
 }
 
 #[tokio::test]
-async fn a_body_arrives_whatever_the_method_is() {
+async fn a_body_arrives_whole_whatever_the_method_and_the_length_beside_its_coding_are() {
     let recorder = Recorder::start().await;
     let endpoints = vec![Endpoint::plain(recorder.address)];
     let proxy = Proxy::start(Setup::new("frontend").with(service(endpoints)));
@@ -46,6 +46,9 @@ async fn a_body_arrives_whatever_the_method_is() {
             for body in [
                 "content-length: 5\r\n\r\nhello",
                 "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                "content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                "transfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                "content-length: 9\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
             ] {
                 let asks = format!("{method} / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{body}");
                 say(to, asks.as_bytes(), |_| false).await;
@@ -101,7 +104,8 @@ fn methods(bytes: &[u8]) -> Vec<&'static str> {
     if bytes.starts_with(b"HEAD ") { vec!["HEAD"] } else { vec!["GET"] }
 }
 
-/// What reached the server has one framing, unless it is no HTTP at all and passed as it was.
+/// What reached the server has one framing and nothing that was for one hop, unless it is no HTTP
+/// at all and passed as it was.
 fn judge_upstream(kept: &Kept, went: &[Went]) -> Vec<String> {
     let passed = |stream: &Vec<u8>| {
         went.iter().any(|went| is_opaque(went) && went.bytes.starts_with(stream))
@@ -109,7 +113,15 @@ fn judge_upstream(kept: &Kept, went: &[Went]) -> Vec<String> {
     let streams: Vec<_> = kept.streams.iter().filter(|stream| !passed(stream)).collect();
     let judged =
         judge(&streams.iter().map(|bytes| Stream::Requests((*bytes).clone())).collect::<Vec<_>>());
-    judged.into_iter().filter_map(Result::err).map(|fault| format!("upstream: {fault}")).collect()
+    let misread = judged.into_iter().filter_map(Result::err);
+    // What the corpus names in `Connection`.
+    let texts = streams.iter().map(|bytes| String::from_utf8_lossy(bytes).to_lowercase());
+    let leaked = texts.filter_map(|text| {
+        let (before, _) = text.split_once("x-hop")?;
+        let since = before.rfind("/q").unwrap_or_default();
+        Some(format!("what Connection named was passed on: {:?}", &before[since..]))
+    });
+    misread.chain(leaked).map(|fault| format!("upstream: {fault}")).collect()
 }
 
 fn is_opaque(went: &Went) -> bool {

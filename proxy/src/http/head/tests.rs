@@ -1,4 +1,4 @@
-use http::{HeaderMap, Request, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Request, Version, header, uri::Authority};
 
 use super::{Head, Hop, strip_hop};
 use crate::http::{CLIENT_VERSION, marks::Marks};
@@ -26,6 +26,17 @@ fn what_belongs_to_one_hop_is_removed_and_nothing_else() {
     let marks = Marks::of(&headers);
     strip_hop(&mut headers, marks);
     assert_eq!(headers.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-theirs"]);
+}
+
+#[test]
+fn what_is_named_beside_what_is_no_name_is_removed_all_the_same() {
+    let mut headers = HeaderMap::new();
+    headers.append(header::CONNECTION, HeaderValue::from_bytes(b"\xe9, x-mine").unwrap());
+    headers.append(header::CONNECTION, "a b,\tX-Mine-Too ,,".parse().unwrap());
+    headers.insert("x-mine", "1".parse().unwrap());
+    headers.insert("x-mine-too", "2".parse().unwrap());
+    strip_hop(&mut headers);
+    assert!(headers.is_empty(), "{headers:?}");
 }
 
 #[test]
@@ -126,7 +137,7 @@ fn two_hosts_are_one_too_many() {
 #[test]
 fn what_calls_itself_grpc_is_not_always_grpc() {
     let is_grpc = |text: &'static str| {
-        let value = http::HeaderValue::from_static(text);
+        let value = HeaderValue::from_static(text);
         super::is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
     };
     for grpc in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {

@@ -290,6 +290,7 @@ fn trailers() -> Vec<Case> {
         ("x-forwarded-client-cert", "x-forwarded-client-cert: URI=forged\r\n", Passes(2)),
         ("x-serin-client-version", "x-serin-client-version: 2\r\n", Passes(2)),
         ("x-serin-not-processed", "x-serin-not-processed: 1\r\n", Passes(2)),
+        ("x-serin-elsewhere", "x-serin-elsewhere: 1\r\n", Passes(2)),
         ("authorization", "authorization: forged\r\n", Passes(2)),
         ("x", "x : y\r\n", Refused),
         ("x", " x: y\r\n", Refused),
@@ -574,7 +575,7 @@ fn connection_options() -> Vec<Case> {
         ] {
             for lines in [
                 format!("connection: {option}\r\n{fields}"),
-                format!("{fields}Connection: x\r\nx: y\r\nCONNECTION: {option}\r\n"),
+                format!("{fields}Connection: X-Hop\r\nx-hop: y\r\nCONNECTION: {option}\r\n"),
             ] {
                 cases.push(Case::new(format!("{lines:?}"), &post(&lines, body), expect));
             }
