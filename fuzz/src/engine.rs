@@ -19,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) executions: u64,
+    /// How long it took, which is shorter if the target panics.
+    pub(crate) took: Duration,
     /// How many inputs are kept.
     pub(crate) corpus: usize,
     /// How many different things the target did.
@@ -54,7 +56,8 @@ pub(crate) fn run(target: &Target, seed: u64, time: Duration) -> Outcome {
     let (mut dice, mut seen) = (Dice(seed), BTreeSet::new());
     let (mut kept, mut executions) = (Vec::new(), 0);
     let mut waiting = (target.corpus)();
-    let deadline = Instant::now() + time;
+    let began = Instant::now();
+    let deadline = began + time;
     let crash = loop {
         let input = match waiting.pop() {
             Some(input) => input,
@@ -73,7 +76,8 @@ pub(crate) fn run(target: &Target, seed: u64, time: Duration) -> Outcome {
             Ok(_) => {}
         }
     };
-    Outcome { executions, corpus: kept.len(), behaviours: seen.len(), crash }
+    let (took, corpus, behaviours) = (began.elapsed(), kept.len(), seen.len());
+    Outcome { executions, took, corpus, behaviours, crash }
 }
 
 /// What the target makes of an input, or what it says when it panics.

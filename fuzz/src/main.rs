@@ -71,12 +71,11 @@ fn run(args: &Args) -> Result<()> {
     }
     let seed = args.seed.unwrap_or_else(engine::any_seed);
     engine::listen_for_panics();
-    let Outcome { executions, corpus, behaviours, crash } =
+    let Outcome { executions, took, corpus, behaviours, crash } =
         engine::run(target, seed, Duration::from_secs(args.seconds));
     println!(
-        "{name}: {executions} executions in {} s, {corpus} inputs kept for {behaviours} behaviours, \
-         seed {seed}",
-        args.seconds
+        "{name}: {executions} executions in {took:.1?}, {corpus} inputs kept for {behaviours} \
+         behaviours, seed {seed}"
     );
     let Some(crash) = crash else { return Ok(()) };
     std::fs::create_dir_all(&args.crashes)?;

@@ -1,12 +1,22 @@
 //! A client's bytes through what the proxy does with HTTP/1, without sockets: hyper reads them, the
 //! head is taken over, and hyper writes what the next hop gets. Whatever the bytes are, what comes
-//! out on either side has one framing for a strict reader.
+//! out on either side has one framing for a strict reader, all of the body or no end, and nothing
+//! that was for the client's hop alone.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, uri::Authority};
-use hyper::{body::Incoming, client::conn::http1};
+use http::{HeaderMap, Request, Response, StatusCode, header, uri::Authority};
+use hyper::{
+    body::{Body, Frame, Incoming, SizeHint},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use lab::strict::{self, Ended};
 use proxy::http::{
@@ -58,6 +68,8 @@ pub(crate) const TARGET: Target = Target {
         ";a=b",
         "Trailer: ",
         "te: trailers\r\n",
+        "x-serin-elsewhere",
+        "x-forwarded-client-cert",
         "http://b/",
         "HEAD",
         "CONNECT",
@@ -71,8 +83,50 @@ pub(crate) const TARGET: Target = Target {
     run,
 };
 
-/// What each connection to the server was sent.
-type Streams = Rc<RefCell<Vec<Vec<u8>>>>;
+/// All connections to the server.
+type Streams = Rc<RefCell<Vec<Stream>>>;
+
+/// What a connection to the server was sent.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    /// How much of a body was handed over to be written.
+    body: usize,
+}
+
+/// Counts a body before it is framed anew.
+struct Counted {
+    body: RequestBody,
+    streams: Streams,
+    number: usize,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = <RequestBody as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+            && let Some(stream) = self.streams.borrow_mut().get_mut(self.number)
+        {
+            stream.body += data.len();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 thread_local! {
     /// Its time passes at once when there is nothing else to do.
@@ -84,18 +138,21 @@ fn run(bytes: &[u8]) -> u64 {
     let (sent, heard) =
         RUNTIME.with(|runtime| runtime.block_on(LocalSet::new().run_until(pass(bytes))));
     let mut shape = Vec::new();
-    for stream in &sent {
-        let reading = strict::requests(stream);
-        let says = || format!("{reading} in {:?}", String::from_utf8_lossy(stream));
+    for Stream { bytes, body } in &sent {
+        let reading = strict::requests(bytes);
+        let says = || format!("{reading} in {:?}", String::from_utf8_lossy(bytes));
         assert!(!matches!(reading.ended, Ended::Broken(_)), "the server was sent {}", says());
         assert!(reading.messages.len() <= 1, "one request became two: {}", says());
+        for message in &reading.messages {
+            assert_eq!(message.body.len(), *body, "of a body, the server was sent {}", says());
+        }
         let lengths: Vec<_> =
             reading.messages.iter().map(|message| message.body.len().min(9)).collect();
         shape.push((lengths, reading.ended == Ended::Whole));
     }
     // What answers a HEAD cannot be told from the bytes alone.
     let heads = bytes.windows(4).any(|word| word == b"HEAD")
-        || sent.iter().any(|stream| stream.starts_with(b"CONNECT"));
+        || sent.iter().any(|stream| stream.bytes.starts_with(b"CONNECT"));
     let reading = strict::responses(&heard, &[]);
     let says = || format!("{reading} in {:?}", String::from_utf8_lossy(&heard));
     assert!(heads || !matches!(reading.ended, Ended::Broken(_)), "the client was sent {}", says());
@@ -105,7 +162,7 @@ fn run(bytes: &[u8]) -> u64 {
 }
 
 /// What the server was sent, and what the client was answered.
-async fn pass(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<u8>) {
+async fn pass(bytes: &[u8]) -> (Vec<Stream>, Vec<u8>) {
     let (mut client, ours) = duplex(1 << 16);
     let streams = Streams::default();
     let shared = Rc::clone(&streams);
@@ -134,6 +191,9 @@ async fn answer(
 ) -> Result<Response<ResponseBody>, h2::Error> {
     let (parts, body) = request.into_parts();
     let version = parts.version;
+    let for_this_hop = named_by_connection(&parts.headers);
+    let codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let codings: Vec<_> = codings.map(|coding| coding.as_bytes().to_ascii_lowercase()).collect();
     let mut head = Head::from_parts(parts);
     head.strip_claims();
     let source = Source::new(body, version, in_request.map(Rc::new));
@@ -145,9 +205,16 @@ async fn answer(
     if !head.is_well_formed() {
         return refused(StatusCode::BAD_REQUEST);
     }
+    assert!(
+        codings.is_empty() || codings == [b"chunked"],
+        "a coding that nobody takes off was accepted"
+    );
     let body = source.as_ref().and_then(Source::begin).unwrap_or_else(RequestBody::empty);
     let mut request = head.request(Hop::Http1, &Authority::from_static("somebody"), body);
     framing::announce_body(&mut request, source.is_some());
+    for name in for_this_hop {
+        assert!(!request.headers().contains_key(&name), "{name} was passed on");
+    }
     let response = send(streams, request).await;
     match response {
         Some(response) => refused(response.status()),
@@ -155,12 +222,22 @@ async fn answer(
     }
 }
 
+/// What a client wants to end here (RFC 9110, section 7.6.1), but for what the next hop has of its
+/// own.
+fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let names = names.map(|name| String::from_utf8_lossy(name.trim_ascii()).to_lowercase());
+    names.filter(|name| !["te", "host", "transfer-encoding"].contains(&name.as_str())).collect()
+}
+
 /// Sends a request on a connection of its own, to a server that answers what is whole.
 async fn send(streams: Streams, request: Request<RequestBody>) -> Option<Response<Incoming>> {
     let (theirs, server) = duplex(1 << 16);
     let number = streams.borrow().len();
-    streams.borrow_mut().push(Vec::new());
-    spawn_local(serve(server, streams, number));
+    streams.borrow_mut().push(Stream::default());
+    spawn_local(serve(server, Rc::clone(&streams), number));
+    let request = request.map(|body| Counted { body, streams, number });
     let (mut sender, connection) = http1::handshake(TokioIo::new(theirs)).await.ok()?;
     spawn_local(async move { drop(connection.await) });
     sender.send_request(request).await.ok()
@@ -171,8 +248,8 @@ async fn serve(mut server: DuplexStream, streams: Streams, number: usize) {
     while let Ok(read @ 1..) = server.read(&mut piece).await {
         let mut whole = false;
         if let Some(stream) = streams.borrow_mut().get_mut(number) {
-            stream.extend(piece.iter().take(read));
-            whole = strict::requests(stream).ended == Ended::Whole;
+            stream.bytes.extend(piece.iter().take(read));
+            whole = strict::requests(&stream.bytes).ended == Ended::Whole;
         }
         if whole {
             drop(server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await);
