@@ -3,13 +3,12 @@
 //! The tests are those of the crate `conformance`. Here the programs are brought that they need,
 //! which are nothing of ours.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::artifact;
 use crate::cluster::packages::{self, Package};
-use crate::e2e::executables;
 use crate::programs::{self, Module};
 use crate::progress::step;
 use crate::tally::{self, Tally};
@@ -47,21 +46,16 @@ pub(crate) fn count(workspace: &Workspace, filters: &[String]) -> Result<Tally> 
     for (variable, module) in MODULES {
         folders.push((*variable, programs::build(workspace, module)?));
     }
-    let tests = step("build the conformance tests", || build(workspace))?;
-    let mut tally = Tally::default();
-    for program in tests {
-        // One after the other: some of them are load.
-        let mut tests = Command::new(program);
-        tests.args(["--show-output", "--test-threads=1"]).args(filters);
-        tally += tally::run(tests.envs(folders.iter().cloned()))?;
-    }
-    Ok(tally)
+    let program = step("build the conformance tests", || {
+        artifact::named(&artifact::build(workspace, TESTS, &[])?, TESTS)
+    })?;
+    // One after the other: some of them are load.
+    let mut tests = Command::new(program);
+    tests.args(["--show-output", "--test-threads=1"]).args(filters);
+    tally::run(tests.envs(folders))
 }
 
-fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let tests = executables(workspace, &["test", "--package", "conformance", "--no-run"])?;
-    Ok(tests.into_iter().filter_map(|artifact| artifact.executable).collect())
-}
+const TESTS: &str = "foreign";
 
 /// What is built, and the variable that tells the tests where it lies.
 const MODULES: &[(&str, Module)] = &[

@@ -1,16 +1,14 @@
 //! `e2e`: the story a user reads in the README, told to a real cluster.
 //!
-//! The tests are ordinary test programs of the `e2e` crate. They are built here, outside, and run
+//! The tests are an ordinary test program of the `e2e` crate. It is built here, outside, and runs
 //! inside the cluster's network, from which nothing else can be reached.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use anyhow::{Result, bail};
 
-use crate::check::cargo;
+use crate::artifact;
 use crate::cluster::{Target, Which};
-use crate::command;
 use crate::image::{PROFILE, Part};
 use crate::progress::step;
 use crate::tally::{self, Tally};
@@ -79,7 +77,7 @@ pub(crate) fn count(workspace: &Workspace, args: &Args) -> Result<Tally> {
 
 /// What a test run needs outside the cluster.
 struct Programs {
-    tests: Vec<PathBuf>,
+    tests: PathBuf,
     /// Tests run it as a user does.
     serinctl: PathBuf,
 }
@@ -99,56 +97,27 @@ fn on_our_own(workspace: &Workspace, args: &Args, programs: &Programs) -> Result
 }
 
 fn run_all(target: &Target, programs: &Programs, args: &Args) -> Result<Tally> {
-    let mut tally = Tally::default();
-    for program in &programs.tests {
-        // One after the other: they share a cluster, and say how long things take.
-        let mut tests = target.command(program);
-        tests.env("SERIN_E2E_SERINCTL", &programs.serinctl);
-        // Measurements are shown: after the last test, or at once if they are what is wanted.
-        if args.full {
-            tests.env("SERIN_E2E_FULL", "1").arg("--nocapture");
-        } else {
-            tests.arg("--show-output");
-        }
-        tally += tally::run(tests.arg("--test-threads=1").args(&args.filters))?;
+    // One after the other: they share a cluster, and say how long things take.
+    let mut tests = target.command(&programs.tests);
+    tests.env("SERIN_E2E_SERINCTL", &programs.serinctl);
+    // Measurements are shown: after the last test, or at once if they are what is wanted.
+    if args.full {
+        tests.env("SERIN_E2E_FULL", "1").arg("--nocapture");
+    } else {
+        tests.arg("--show-output");
     }
-    Ok(tally)
+    tally::run(tests.arg("--test-threads=1").args(&args.filters))
 }
 
-/// Builds the test programs of the e2e crate, and serinctl, and says where they are.
+/// Builds the tests, and serinctl.
 fn build(workspace: &Workspace) -> Result<Programs> {
-    // Besides its tests cargo builds the program `demo`, which is none.
-    let mut tests = executables(workspace, &["test", "--package", "e2e", "--no-run"])?;
-    tests.retain(|artifact| artifact.profile.test);
-    let tests: Vec<_> = tests.into_iter().filter_map(|artifact| artifact.executable).collect();
-    if tests.is_empty() {
-        bail!("the e2e crate has no tests");
-    }
-    let serinctl = executables(workspace, &["build", "--package", "cli", "--bin", "serinctl"])?;
-    let serinctl = serinctl.into_iter().find_map(|artifact| artifact.executable);
-    let serinctl = serinctl.context("cargo does not say where serinctl is")?;
+    let built = artifact::build(workspace, TESTS, &[SERINCTL])?;
+    let (tests, serinctl) = (artifact::named(&built, TESTS)?, artifact::named(&built, SERINCTL)?);
     Ok(Programs { tests, serinctl })
 }
 
-/// The programs that cargo builds for these arguments.
-pub(crate) fn executables(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<Artifact>> {
-    let format = ["--message-format", "json-render-diagnostics"];
-    let messages = command::read(cargo(workspace).args(arguments).args(format))?;
-    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
-    Ok(artifacts.filter(|artifact| artifact.executable.is_some()).collect())
-}
-
-/// What cargo prints for each thing it has built.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Artifact {
-    pub(crate) executable: Option<PathBuf>,
-    profile: Profile,
-}
-
-#[derive(Debug, Deserialize)]
-struct Profile {
-    test: bool,
-}
+const TESTS: &str = "story";
+const SERINCTL: &str = "serinctl";
 
 /// What the tests need on the nodes.
 const PARTS: &[Part] = &[

@@ -9,6 +9,7 @@
     reason = "a command-line tool talks to its user"
 )]
 
+mod artifact;
 mod bench;
 mod check;
 mod ci;

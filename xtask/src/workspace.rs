@@ -31,6 +31,14 @@ pub(crate) struct Package {
     version: String,
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// Something that is built of a crate: its library, a program, a test.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    kind: Vec<String>,
 }
 
 /// What a crate asks for in its manifest.
@@ -75,7 +83,8 @@ impl Package {
     #[cfg(test)]
     pub(crate) fn new(name: &str, dependencies: Vec<Dependency>) -> Self {
         let manifest_path = PathBuf::from(name).join("Cargo.toml");
-        Self { name: name.to_owned(), version: String::new(), manifest_path, dependencies }
+        let (name, version, targets) = (name.to_owned(), String::new(), Vec::new());
+        Self { name, version, manifest_path, dependencies, targets }
     }
 
     /// Where the crate lies.
@@ -86,6 +95,13 @@ impl Package {
     /// Where the crate lies in the checkout.
     pub(crate) fn folder_in(&self, root: &Path) -> &Path {
         self.folder().strip_prefix(root).unwrap_or_else(|_| self.folder())
+    }
+}
+
+impl Target {
+    /// Whether it is an integration test.
+    pub(crate) fn is_test(&self) -> bool {
+        self.kind.iter().any(|kind| kind == "test")
     }
 }
 
