@@ -6,12 +6,12 @@ use crate::check::{self, cargo};
 use crate::progress::Stopwatch;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{command, conformance, e2e, test};
+use crate::{command, conformance, e2e, fuzz, test};
 
 /// Run all checks and all tests, those on a real cluster included.
 ///
-/// In order, stopping at the first that fails: check, test, conformance, doc, e2e. The last line
-/// counts all tests that ran.
+/// In order, stopping at the first that fails: check, test, fuzz, conformance, doc, e2e. The last
+/// line counts all tests that ran; of fuzzing, which is none, it says nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask ci          what .ci/run runs
@@ -37,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, _: &Args) -> Result<()> {
 fn stages(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     stage("check", || check::run(workspace, &check::Args {}))?;
     stage("test", || count(tally, test::count(workspace, &[], &[])?))?;
+    stage("fuzz", || fuzz::run(workspace, &fuzz::Args::for_ci()))?;
     stage("conformance", || count(tally, conformance::count(workspace, &[])?))?;
     stage("doc", || document(workspace))?;
     stage("e2e", || count(tally, e2e::count(workspace, &e2e::Args::for_ci()?)?))

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::check::cargo;
-use crate::command;
 use crate::parallel::{self, Work};
+use crate::progress::step;
 use crate::workspace::Workspace;
+use crate::{artifact, command};
 
 /// Try mutated bytes on everything that reads bytes from elsewhere.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Which target; by default all.
     target: Option<String>,
     /// How long each is tried.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = SECONDS)]
     seconds: u64,
     /// Where to begin, to try the same again.
     #[arg(long)]
@@ -30,9 +30,17 @@ pub(crate) struct Args {
     input: Option<PathBuf>,
 }
 
+impl Args {
+    /// Every target for ten seconds, each run with other inputs.
+    pub(crate) const fn for_ci() -> Self {
+        Self { target: None, seconds: SECONDS, seed: None, input: None }
+    }
+}
+
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    command::run(cargo(workspace).args(["build", "--quiet", "--package", "fuzz"]))?;
-    let program = workspace.target.join("debug/fuzz");
+    let program = step("build what is fuzzed", || {
+        artifact::named(&artifact::build(workspace, TEST, &[PROGRAM])?, PROGRAM)
+    })?;
     let targets = match &args.target {
         Some(target) => vec![target.clone()],
         None => command::read(&mut Command::new(&program))?.lines().map(str::to_owned).collect(),
@@ -51,5 +59,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     Ok(())
 }
 
+const PROGRAM: &str = "fuzz";
+const TEST: &str = "program";
+const SECONDS: u64 = 10;
 /// As many as the smallest machine has processors.
 const AT_A_TIME: usize = 2;
