@@ -157,7 +157,7 @@ async fn bytes_pass_and_each_way_ends_on_its_own() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first_is_heard_at_once() {
+async fn a_server_that_speaks_first_is_heard_though_its_client_says_nothing() {
     let application = Application::tcp(|mut stream| async move {
         stream.write_all(b"220 ready\r\n").await.unwrap();
         drop(stream.read_u8().await);
@@ -166,8 +166,8 @@ async fn a_server_that_speaks_first_is_heard_at_once() {
     let pair = Pair::start(application.address);
     let mut client = TcpStream::connect(pair.client.outbound()).await.unwrap();
     let mut greeting = [0; 11];
-    let heard = timeout(Duration::from_millis(500), client.read_exact(&mut greeting)).await;
-    heard.expect("it did not stall").unwrap();
+    let heard = timeout(Duration::from_secs(10), client.read_exact(&mut greeting)).await;
+    heard.expect("it is heard").unwrap();
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn bytes_pass_and_each_way_ends_on_its_own() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_first_is_heard_at_once() {
+async fn a_server_that_speaks_first_is_heard_though_its_client_says_nothing() {
     let application = Application::tcp(|mut stream| async move {
         stream.write_all(b"220 ready\r\n").await.unwrap();
         let mut word = [0; 4];
@@ -155,8 +155,8 @@ async fn a_server_that_speaks_first_is_heard_at_once() {
     let proxy = before(&application).await;
     let mut client = TcpStream::connect(proxy.outbound()).await.unwrap();
     let mut greeting = [0; 11];
-    let heard = timeout(Duration::from_millis(500), client.read_exact(&mut greeting)).await;
-    heard.expect("it did not stall").unwrap();
+    let heard = timeout(Duration::from_secs(10), client.read_exact(&mut greeting)).await;
+    heard.expect("it is heard").unwrap();
     assert_eq!(&greeting, b"220 ready\r\n");
     client.write_all(b"EHLO").await.unwrap();
     let mut echo = [0; 4];
