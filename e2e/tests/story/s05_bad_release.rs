@@ -51,7 +51,7 @@ fn a_release_that_always_fails_is_gone_within_two_seconds() {
 #[test]
 fn a_release_that_fails_one_request_of_twenty_is_gone_within_two_hundred() {
     run(|world| async move {
-        let trials = world.amount(3, 30);
+        let (trials, most) = (world.amount(3, 30), world.amount(BUSY, 1000));
         shop_under_load(&world, "some", STRICT, |shop, callers| async move {
             let (mut sent, mut counted, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
             for trial in 0..trials {
@@ -72,7 +72,7 @@ fn a_release_that_fails_one_request_of_twenty_is_gone_within_two_hundred() {
                 let enough = requests.share_below(200);
                 ensure!(trials < 20 || enough >= 0.95, "{enough} of all trials took at most 200");
             }
-            ensure!(verdicts.max() <= 1000, "the longest took {} ms", verdicts.max());
+            ensure!(verdicts.max() <= most, "the longest took {} ms", verdicts.max());
             Ok(())
         })
         .await
@@ -80,9 +80,9 @@ fn a_release_that_fails_one_request_of_twenty_is_gone_within_two_hundred() {
 }
 
 #[test]
-fn a_release_whose_pods_crash_is_gone_within_a_second_of_the_crash() {
+fn a_release_whose_pods_crash_is_gone_soon_after_the_crash() {
     run(|world| async move {
-        let trials = world.amount(2, 10);
+        let (trials, most) = (world.amount(2, 10), world.amount(BUSY, 1000));
         shop_under_load(&world, "crash", BLIND, |shop, callers| async move {
             let (mut proxies, mut clients) = (Vec::new(), Vec::new());
             for trial in 0..trials {
@@ -103,7 +103,7 @@ fn a_release_whose_pods_crash_is_gone_within_a_second_of_the_crash() {
             let times = Times::of("container status to last proxy at 0 %", proxies);
             let seen = Times::of("container status to last answer, as clients see it", clients);
             for times in [times, seen] {
-                ensure!(times.max() <= 1000, "the longest took {} ms", times.max());
+                ensure!(times.max() <= most, "the longest took {} ms", times.max());
             }
             Ok(())
         })
@@ -290,6 +290,9 @@ impl Times {
 }
 
 const GOOD: Server<'static> = Server { replicas: 2, spec: FULL_SURGE, ..Server::new("server") };
+
+/// What a step of a second may take on a machine that does other things, too.
+const BUSY: i64 = 10_000;
 
 const STRICT: &str = "{maxErrorRatio: 0.01}";
 

@@ -10,7 +10,7 @@ use e2e::{
     kubectl::exec,
     mesh,
     namespace::{Injection, within},
-    world::run,
+    world::{run, say},
 };
 use serde::de::DeserializeOwned;
 use testkit::{
@@ -108,7 +108,9 @@ async fn tcp_of_both_manners(shop: &Namespace) -> Result<()> {
     let timed: Timed = client(shop, &greeter).await?;
     ensure!(timed.banner.as_deref() == Some("220 testkit ready"), "{timed:?}");
     let waited = Duration::from_micros(timed.banner_us.context("no banner")?);
-    ensure!(waited < Duration::from_millis(500), "the greeting took {waited:?}");
+    say(&format!("a server that speaks first was heard after {waited:?}"));
+    let most = shop.world().amount(NO_STALL, Duration::from_millis(500));
+    ensure!(waited < most, "the greeting took {waited:?}");
     Ok(())
 }
 
@@ -123,7 +125,7 @@ async fn mariadb(shop: &Namespace) -> Result<()> {
     .await
 }
 
-/// Without any annotation, a server that speaks first is heard as soon as without a mesh, and
+/// Without any annotation, a server that speaks first is heard as it is without a mesh, and
 /// requests on the same port number elsewhere are requests.
 async fn who_speaks_first(shop: &Namespace) -> Result<()> {
     let mailed: Mailed = client(shop, &["smtp-client", "--address=mail:2526", "--count=3"]).await?;
@@ -136,7 +138,9 @@ async fn who_speaks_first(shop: &Namespace) -> Result<()> {
         let direct = format!("{server}-direct:{port}");
         let direct = greeted(shop, "deploy/client-direct", &direct).await?;
         let more = Duration::from_micros(meshed.median_us.saturating_sub(direct.median_us));
-        ensure!(more <= MOST_ADDED, "{server}: {meshed:?} instead of {direct:?}");
+        say(&format!("the mesh adds {more:?} until {server} is heard"));
+        let most = shop.world().amount(NO_STALL, MOST_ADDED);
+        ensure!(more <= most, "{server}: {meshed:?} instead of {direct:?}");
     }
     let web = shop.described("deploy/client", "http://web:3306/one", &[]).await?;
     ensure!(web.protocol == "HTTP/1.1", "{web:?}");
@@ -232,8 +236,12 @@ fn mariadb_named(name: &str) -> String {
         .replace("app: mariadb", &format!("app: {name}"))
 }
 
-/// What the mesh may add until a server that speaks first is heard.
+/// What the mesh may add until a server that speaks first is heard, where nothing else runs.
 const MOST_ADDED: Duration = Duration::from_millis(20);
+
+/// What a busy machine may take for the same. A server that is kept waiting for its client is never
+/// heard.
+const NO_STALL: Duration = Duration::from_secs(5);
 
 const WEB_ON_MARIADBS_PORT: &str = "apiVersion: v1
 kind: Service
