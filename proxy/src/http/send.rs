@@ -232,9 +232,16 @@ fn send_http2(
                     continue;
                 }
             };
-            let response = asked.answer(body(source)?).await.map_err(judge_http2)?;
-            let hold = Hold::Http2 { _place: lease };
-            return Ok((response, Lease { hold, busy, _place: None }));
+            match asked.answer(body(source)?).await.map_err(judge_http2) {
+                Ok(response) => {
+                    let hold = Hold::Http2 { _place: lease };
+                    return Ok((response, Lease { hold, busy, _place: None }));
+                }
+                // Left out by a server that goes on with its next connection. A peer's proxy says
+                // so only when its pod leaves.
+                Err(Failure::Closing) if hop == Hop::Http2 || means.patience.is_none() => {}
+                Err(failure) => return Err(failure),
+            }
         }
         // Whatever else it is, it will not do with another connection either.
         let other = unsent.filter(|error| !error.is_io() && !error.is_go_away());

@@ -22,6 +22,8 @@ mod flooding;
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod going_away;
+#[cfg(test)]
 mod handshaking;
 #[cfg(test)]
 mod judge;
