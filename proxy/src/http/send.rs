@@ -225,6 +225,7 @@ fn send_http2(
         for _ in 0..UNSENT {
             let taken = Http2Pool::take(endpoint, means.tls, means.patience).await;
             let lease = taken.map_err(Failure::Connect)?;
+            let may_be_too_much = lease.may_be_too_much();
             let asked = match begin_http2(&lease, means, hop, head, source.is_some()) {
                 Ok(asked) => asked,
                 Err(error) => {
@@ -234,12 +235,17 @@ fn send_http2(
             };
             match asked.answer(body(source)?).await.map_err(judge_http2) {
                 Ok(response) => {
+                    lease.settle();
                     let hold = Hold::Http2 { _place: lease };
                     return Ok((response, Lease { hold, busy, _place: None }));
                 }
                 // Left out by a server that goes on with its next connection. A peer's proxy says
                 // so only when its pod leaves.
                 Err(Failure::Closing) if hop == Hop::Http2 || means.patience.is_none() => {}
+                // What a server says of its limit has arrived with its refusal: now this waits.
+                Err(Failure::NotProcessed) if hop == Hop::Http2 && may_be_too_much => {
+                    lease.settle();
+                }
                 Err(failure) => return Err(failure),
             }
         }

@@ -71,6 +71,18 @@ impl Http2Lease {
         self.connection.send(head, has_ended)
     }
 
+    /// Whether a request may be more than the server takes at a time, which it had no chance to
+    /// say.
+    #[must_use]
+    pub fn may_be_too_much(&self) -> bool {
+        !self.connection.settled.get() && self.connection.streams.get() > 1
+    }
+
+    /// The server has answered, or refused.
+    pub fn settle(&self) {
+        self.connection.settled.set(true);
+    }
+
     fn take(connection: &Rc<Connection>, endpoint: &Rc<Endpoint>) -> Self {
         connection.streams.set(connection.streams.get() + 1);
         connection.age.count();

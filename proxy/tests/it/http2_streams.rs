@@ -161,6 +161,28 @@ async fn a_server_that_closes_its_connections_one_after_the_other_loses_no_reque
 }
 
 #[tokio::test]
+async fn a_server_that_takes_few_requests_at_a_time_is_asked_all_of_them() {
+    let mut settings = server::Builder::new();
+    settings.max_concurrent_streams(3);
+    let application = serving(settings, |_, mut respond| async move {
+        drop(respond.send_response(Response::new(()), true));
+    });
+    let application = application.await;
+    let (proxy, pair) = (before(&application), Pair::start(application.address));
+    for to in [proxy.outbound(), pair.client.outbound()] {
+        let sender = connect(to).await;
+        let answers = (0..50).map(|_| {
+            let (mut sender, mut request) = (sender.clone(), request("/"));
+            *request.method_mut() = Method::POST;
+            async move { sender.send_request(request, true).unwrap().0.await }
+        });
+        for answer in timeout(DEADLINE, join_all(answers)).await.unwrap() {
+            assert_eq!(answer.unwrap().status(), StatusCode::OK);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_its_client_resets_is_reset_at_the_server() {
     let (tell, mut told) = mpsc::channel(2);
     let application = serving(server::Builder::new(), move |_, mut respond| {

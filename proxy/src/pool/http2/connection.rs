@@ -43,6 +43,8 @@ pub(super) struct Connection {
     pub(super) tls: Arc<Tls>,
     /// How many requests are under way.
     pub(super) streams: Rc<Cell<u32>>,
+    /// Whether the server has answered anything: then what it says of its limits has been heard.
+    pub(super) settled: Cell<bool>,
     /// Since when there are none.
     pub(super) idle_since: Cell<Instant>,
     /// How long it has been used.
@@ -112,6 +114,7 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
         is_narrow: Cell::new(false),
         tls: Arc::clone(tls),
         streams,
+        settled: Cell::new(false),
         idle_since: Cell::new(now),
         age: Age::new(now),
         is_over,
