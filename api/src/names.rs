@@ -36,6 +36,10 @@ pub const EXCLUDE_INBOUND_PORTS_FLAG: &str = "--exclude-inbound-ports";
 /// Annotation: ports of the pod that a load balancer speaks the PROXY protocol to, separated by
 /// commas.
 pub const PROXY_PROTOCOL_PORTS: &str = "serin.dev/proxy-protocol-ports";
+/// Annotation: `true` keeps the names of headers as they were written, to and from this pod.
+pub const PRESERVE_HEADER_CASE: &str = "serin.dev/preserve-header-case";
+/// How the proxy is told of it. Written into the pod, where the control plane reads it.
+pub const PRESERVE_HEADER_CASE_ENV: &str = "SERIN_PRESERVE_HEADER_CASE";
 /// Annotation: ports that the proxy does not take outbound, separated by commas.
 pub const EXCLUDE_OUTBOUND_PORTS: &str = "serin.dev/exclude-outbound-ports";
 /// Annotation: destinations that the proxy does not take, as CIDRs separated by commas.

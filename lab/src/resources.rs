@@ -67,6 +67,7 @@ pub fn workload(name: &str) -> Workload {
         service_account: name.into(),
         identity: Some(id(name)),
         plain_ports: [].into(),
+        keeps_case: false,
         node: "".into(),
         zone: "".into(),
     }

@@ -47,7 +47,7 @@ impl Proxy {
     pub fn start(setup: Setup) -> Self {
         let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
         let Setup { workers, connections, redirected, proxy_protocol_ports, log, .. } = setup;
-        let queue_limit = setup.queue_limit;
+        let (queue_limit, keeps_case) = (setup.queue_limit, setup.keeps_case);
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
         let listener = |to, port| match redirected {
@@ -63,6 +63,7 @@ impl Proxy {
             inbound: listener(coming_to, ports::INBOUND),
             own_addresses: Vec::new(),
             proxy_protocol_ports,
+            keeps_case,
             connections,
             queue_limit,
             head_limit: HEAD_LIMIT,

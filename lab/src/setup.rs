@@ -33,6 +33,8 @@ pub struct Setup {
     pub queue_limit: Duration,
     /// Ports that a load balancer speaks the PROXY protocol to.
     pub proxy_protocol_ports: BTreeSet<u16>,
+    /// Whether it keeps names of headers as they were written.
+    pub keeps_case: bool,
     /// Where its access log is written to, as the mesh says; it writes none if there is no such
     /// place.
     pub log: Option<Sender<Vec<u8>>>,
@@ -56,6 +58,7 @@ impl Setup {
             connections: 1_000,
             queue_limit: Duration::from_secs(30),
             proxy_protocol_ports: BTreeSet::new(),
+            keeps_case: false,
             log: None,
             redirected: false,
         }

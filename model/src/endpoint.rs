@@ -27,6 +27,8 @@ pub struct Endpoint {
     pub readiness: Readiness,
     /// The node's topology zone; empty if unknown.
     pub zone: Arc<str>,
+    /// Whether names of headers are to arrive there as they were written.
+    pub keeps_case: bool,
 }
 
 /// Whether an endpoint may serve without a rollout saying so.
@@ -43,7 +45,7 @@ impl Endpoint {
     /// A ready endpoint without a proxy, of which nothing else is known.
     #[must_use]
     pub fn plain(address: SocketAddr) -> Self {
-        let readiness = Readiness::Ready;
-        Self { address, identity: None, revision: None, readiness, zone: "".into() }
+        let (readiness, keeps_case) = (Readiness::Ready, false);
+        Self { address, identity: None, revision: None, readiness, zone: "".into(), keeps_case }
     }
 }

@@ -36,6 +36,8 @@ pub struct Workload {
     /// Ports at which connections meet the application itself and not the pod's proxy: there the
     /// pod is spoken to in plain text, whatever its identity.
     pub plain_ports: BTreeSet<u16>,
+    /// Whether names of headers are to arrive there as they were written.
+    pub keeps_case: bool,
     /// The node it runs on.
     pub node: Arc<str>,
     /// The node's topology zone; empty if unknown.

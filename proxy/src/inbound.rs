@@ -32,7 +32,7 @@ use crate::{
     http::{
         Local,
         head_timer::InRequest,
-        serve::{Handler, drained, never, serve_http1, serve_http2},
+        serve::{Handler, Reading, drained, never, serve_http1, serve_http2},
     },
     metrics::Event,
     tcp::{
@@ -211,7 +211,8 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
     };
     let visitor = Visitor::new(worker, arrived, policy, Some(proven));
     let leaving = Box::pin(drained(worker.plane.drain.changed()));
-    let head_limit = worker.plane.settings.head_limit;
+    // A peer that asks over HTTP/1 may do so because of the names of headers.
+    let reading = Reading { keeps_case: true, ..reading(worker) };
     let served = match carries {
         Carries::Http2 => {
             let socket = stream.get_ref().0.inner();
@@ -220,7 +221,7 @@ async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, str
             }
             serve_http2(stream, handler(visitor), leaving).await
         }
-        Carries::Http1 => serve_http1(stream, handler(visitor), head_limit, never()).await,
+        Carries::Http1 => serve_http1(stream, handler(visitor), reading, never()).await,
         Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream), None).await,
     };
     if let Err(error) = served {
@@ -254,9 +255,14 @@ async fn serve_plain(
 
 async fn serve_plain_http1(visitor: Rc<Visitor>, stream: Stream) -> hyper::Result<()> {
     let worker = Rc::clone(&visitor.worker);
-    let head_limit = worker.plane.settings.head_limit;
+    let reading = reading(&worker);
     let leaving = Box::pin(async move { strict::turned(&worker).await });
-    serve_http1(stream, handler(visitor), head_limit, leaving).await
+    serve_http1(stream, handler(visitor), reading, leaving).await
+}
+
+fn reading(worker: &Worker) -> Reading {
+    let settings = &worker.plane.settings;
+    Reading { limit: settings.head_limit, keeps_case: settings.keeps_case }
 }
 
 async fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> hyper::Result<()> {

@@ -24,7 +24,7 @@ use crate::{
     http::{
         Local,
         head_timer::InRequest,
-        serve::{Handler, never, serve_http1, serve_http2},
+        serve::{Handler, Reading, never, serve_http1, serve_http2},
     },
     metrics::Event,
     tcp::{
@@ -127,10 +127,12 @@ async fn speak_as(
     spoken: &Spoken,
     server: Option<(Stream, Dialled)>,
 ) {
-    let head_limit = caller.worker.plane.settings.head_limit;
+    let settings = &caller.worker.plane.settings;
+    let keeps_case = settings.keeps_case || caller.view().keeps_case;
+    let reading = Reading { limit: settings.head_limit, keeps_case };
     let served = match spoken {
         Spoken::Http1 => {
-            serve_http1(Stream::Plain(stream), handler(caller), head_limit, never()).await
+            serve_http1(Stream::Plain(stream), handler(caller), reading, never()).await
         }
         Spoken::Http2 => serve_http2(Stream::Plain(stream), handler(caller), never()).await,
         Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&caller, stream, server).await,

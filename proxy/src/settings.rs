@@ -32,6 +32,8 @@ pub struct Settings {
     pub probes: Probes,
     /// Ports of the application's that a load balancer speaks the PROXY protocol to.
     pub proxy_protocol_ports: List<u16>,
+    /// Whether names of headers are kept as they were written.
+    pub preserve_header_case: bool,
     /// Threads that carry traffic.
     pub workers: NonZeroUsize,
     /// What is logged.
@@ -60,6 +62,7 @@ impl Settings {
         let pod_uid: Option<String> = reader.required("POD_UID");
         let probes = reader.or("SERIN_PROBES", Probes::default());
         let proxy_protocol_ports = reader.or("SERIN_PROXY_PROTOCOL_PORTS", List::default());
+        let preserve_header_case = reader.or("SERIN_PRESERVE_HEADER_CASE", false);
         let workers = reader.or("SERIN_WORKERS", NonZeroUsize::MIN);
         if workers.get() > MOST_WORKERS {
             reader.refuse("SERIN_WORKERS", format!("more than {MOST_WORKERS} gain nothing"));
@@ -78,6 +81,7 @@ impl Settings {
                 addresses: addresses?,
                 probes,
                 proxy_protocol_ports,
+                preserve_header_case,
                 workers,
                 log,
                 access_log,
@@ -149,6 +153,7 @@ fn workload(
         identity: Some(id.clone()),
         // Of itself a proxy is told in another way.
         plain_ports: std::collections::BTreeSet::new(),
+        keeps_case: false,
         node,
         zone: "".into(),
     })

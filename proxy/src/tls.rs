@@ -33,7 +33,8 @@ use crate::{
 pub enum Carries {
     /// Requests, many at a time, over HTTP/2.
     Http2,
-    /// One request over HTTP/1.1 that becomes something else: an upgrade or CONNECT.
+    /// Requests over HTTP/1.1, one at a time: those that become something else (upgrades, CONNECT),
+    /// and those whose headers' names are to arrive as they were written.
     Http1,
     /// Bytes.
     Bytes,

@@ -78,6 +78,8 @@ pub struct Settings {
     pub own_addresses: Vec<IpAddr>,
     /// Ports of the pod's that a load balancer speaks the PROXY protocol to.
     pub proxy_protocol_ports: BTreeSet<u16>,
+    /// Whether names of headers of HTTP/1 are kept as they were written, to and from the pod.
+    pub keeps_case: bool,
     /// How many connections may be open at a time, either way.
     pub connections: usize,
     /// How long a connection waits for a place where all are taken.

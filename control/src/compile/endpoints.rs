@@ -160,6 +160,7 @@ fn describe(world: &World, name: &ObjectName, pod: &Pod, address: SocketAddr) ->
         revision: workload::revision(pod),
         readiness: Readiness::Ready,
         zone: workload::zone(world, pod),
+        keeps_case: pod.keeps_case,
     }
 }
 

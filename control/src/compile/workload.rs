@@ -31,6 +31,7 @@ pub fn workload(world: &World, address: IpAddr) -> Option<Workload> {
         service_account: Arc::clone(&pod.service_account),
         identity: identity(world, name, pod),
         plain_ports: pod.plain_ports.clone(),
+        keeps_case: pod.keeps_case,
         node: Arc::clone(&pod.node),
         zone: zone(world, pod),
     })

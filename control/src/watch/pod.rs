@@ -41,6 +41,8 @@ pub struct Pod {
     pub meshed: bool,
     /// Ports at which connections from elsewhere do not meet the proxy; none if it has none.
     pub plain_ports: BTreeSet<u16>,
+    /// Whether its proxy was told to keep names of headers as they were written.
+    pub keeps_case: bool,
 }
 
 /// What made a pod.
@@ -97,6 +99,7 @@ impl Pod {
             gate: gate(spec, status),
             meshed,
             plain_ports: if meshed { plain_ports(spec) } else { BTreeSet::new() },
+            keeps_case: meshed && keeps_case(spec),
         })
     }
 
@@ -184,6 +187,14 @@ fn plain_ports(spec: &PodSpec) -> BTreeSet<u16> {
     let excluded = values.flat_map(|list| list.split(',')).filter_map(|port| port.parse().ok());
     // Where the proxy answers itself.
     [names::STATUS_PORT].into_iter().chain(excluded).collect()
+}
+
+/// What the proxy was told when the pod was made, whatever the annotation says now.
+fn keeps_case(spec: &PodSpec) -> bool {
+    let mut containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let proxy = containers.find(|container| container.name == names::PROXY_CONTAINER);
+    let mut env = proxy.into_iter().flat_map(|proxy| proxy.env.iter().flatten());
+    env.any(|it| it.name == names::PRESERVE_HEADER_CASE_ENV && it.value.as_deref() == Some("true"))
 }
 
 fn is_sidecar(container: &Container) -> bool {

@@ -25,7 +25,7 @@ use proxy::http::{
     framing,
     head::{Head, Hop},
     head_timer::InRequest,
-    serve::{Handler, never, serve_http1},
+    serve::{Handler, Reading, never, serve_http1},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
@@ -169,7 +169,7 @@ async fn pass(bytes: &[u8]) -> (Vec<Stream>, Vec<u8>) {
     let handler: Handler = Rc::new(move |request, in_request| -> Local<_> {
         Box::pin(answer(Rc::clone(&shared), request, in_request))
     });
-    spawn_local(async move { drop(serve_http1(ours, handler, LIMIT, never()).await) });
+    spawn_local(async move { drop(serve_http1(ours, handler, READING, never()).await) });
     let mut heard = Vec::new();
     let talk = async {
         let mut piece = vec![0; 4096];
@@ -259,3 +259,4 @@ async fn serve(mut server: DuplexStream, streams: Streams, number: usize) {
 
 /// In time that does not pass.
 const LIMIT: Duration = Duration::from_secs(1);
+const READING: Reading = Reading { limit: LIMIT, keeps_case: true };

@@ -161,6 +161,7 @@ fn show_endpoints(endpoints: &Endpoints) -> Value {
             "revision": endpoint.revision.as_ref().map(ToString::to_string),
             "gated": endpoint.readiness == Readiness::Gated,
             "zone": endpoint.zone,
+            "keepsCase": endpoint.keeps_case,
         })
     };
     endpoints.endpoints.iter().map(show).collect()
@@ -180,6 +181,7 @@ fn show_workload(workload: &Workload) -> Value {
         "serviceAccount": workload.service_account,
         "identity": workload.identity.as_ref().map(ToString::to_string),
         "plainPorts": workload.plain_ports,
+        "keepsCase": workload.keeps_case,
         "node": workload.node,
         "zone": workload.zone,
     })

@@ -1,10 +1,11 @@
 //! Heads of requests and responses, as they go from one hop to the next. Pure.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
     uri::{Authority, PathAndQuery, Scheme},
 };
+use hyper::upgrade::OnUpgrade;
 
 use super::{
     CLIENT_CERTIFICATE, CLIENT_VERSION, ELSEWHERE, NOT_PROCESSED, framing, host, marks::Marks,
@@ -23,6 +24,9 @@ pub struct Head {
     pub headers: HeaderMap,
     /// `:protocol` of an extended CONNECT (RFC 8441).
     pub protocol: Option<Box<hyper::ext::Protocol>>,
+    /// How the names of headers were written, if that is kept. hyper writes them likewise, and
+    /// shows them to nobody.
+    case: Extensions,
     /// Whether the next reader will understand it as we do.
     is_clear: bool,
     /// What it had when it came.
@@ -34,6 +38,8 @@ pub struct Head {
 pub enum Hop {
     /// To another proxy, over HTTP/2.
     Mesh,
+    /// To another proxy, over HTTP/1, which keeps names of headers as they were written.
+    MeshHttp1,
     /// To a server, over HTTP/1.
     Http1,
     /// To a server, over HTTP/2.
@@ -51,7 +57,10 @@ impl Head {
         strip_hop(&mut headers, marks);
         // Boxed, because it is rare.
         let protocol = extensions.remove::<hyper::ext::Protocol>().map(Box::new);
-        Self { method, uri, version, headers, protocol, is_clear, marks }
+        // What is left of an upgrade is for this hop.
+        drop(extensions.remove::<OnUpgrade>());
+        let case = if version == Version::HTTP_2 { Extensions::new() } else { extensions };
+        Self { method, uri, version, headers, protocol, case, is_clear, marks }
     }
 
     /// The head of a request that came from another proxy, as the client's application wrote it.
@@ -63,6 +72,12 @@ impl Head {
                 _ => Version::HTTP_11,
             };
         }
+    }
+
+    /// Whether names of headers are to arrive as they were written.
+    #[must_use]
+    pub fn keeps_case(&self) -> bool {
+        !self.case.is_empty()
     }
 
     /// Removes what only this mesh's proxies may say.
@@ -111,6 +126,7 @@ impl Head {
         let mut request = Request::new(body);
         request.method_mut().clone_from(&self.method);
         request.headers_mut().clone_from(&self.headers);
+        request.extensions_mut().clone_from(&self.case);
         match hop {
             Hop::Mesh => {
                 *request.version_mut() = Version::HTTP_2;
@@ -122,16 +138,22 @@ impl Head {
                 *request.uri_mut() = self.absolute(fallback);
                 request.headers_mut().remove(header::HOST);
             }
-            Hop::Http1 => {
-                *request.version_mut() = self.http1_version();
-                *request.uri_mut() = self.origin_form();
-                self.put_host(request.headers_mut(), fallback);
+            Hop::MeshHttp1 => {
+                self.write_http1(&mut request, Version::HTTP_11, fallback);
+                request.headers_mut().insert(CLIENT_VERSION, version_text(self.version));
             }
+            Hop::Http1 => self.write_http1(&mut request, self.http1_version(), fallback),
         }
         if let Some(protocol) = &self.protocol {
             request.extensions_mut().insert(h2::ext::Protocol::from(protocol.as_str()));
         }
         request
+    }
+
+    fn write_http1<B>(&self, request: &mut Request<B>, version: Version, fallback: &Authority) {
+        *request.version_mut() = version;
+        *request.uri_mut() = self.origin_form();
+        self.put_host(request.headers_mut(), version, fallback);
     }
 
     fn http1_version(&self) -> Version {
@@ -161,8 +183,8 @@ impl Head {
 
     /// HTTP/1 names the host in a header, and HTTP/1.1 always does (RFC 9112, section 3.2); a
     /// client of HTTP/2 need not have written one.
-    fn put_host(&self, headers: &mut HeaderMap, fallback: &Authority) {
-        let needed = (self.http1_version() == Version::HTTP_11).then_some(fallback);
+    fn put_host(&self, headers: &mut HeaderMap, version: Version, fallback: &Authority) {
+        let needed = (version == Version::HTTP_11).then_some(fallback);
         if !headers.contains_key(header::HOST)
             && let Some(authority) = self.uri.authority().or(needed)
             && let Ok(host) = HeaderValue::from_str(authority.as_str())

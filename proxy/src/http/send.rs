@@ -5,7 +5,7 @@
 
 use std::{error::Error as _, io, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, uri::Authority};
 use tokio::time::Instant;
 
 use super::{
@@ -157,7 +157,9 @@ pub fn send(
 ) -> impl Future<Output = Result<Sent, Failure>> {
     async move {
         let sent = match hop(endpoint, head) {
-            Hop::Http1 => send_http1(means, endpoint, head, source).await,
+            hop @ (Hop::Http1 | Hop::MeshHttp1) => {
+                send_http1(means, endpoint, hop, head, source).await
+            }
             hop @ (Hop::Mesh | Hop::Http2) => send_http2(means, endpoint, hop, head, source).await,
         };
         let (response, lease) = sent.map_err(|failure| blame(failure, source))?;
@@ -200,9 +202,11 @@ fn clear(
     if is_clear { Ok(Sent { response, marks, lease }) } else { Err(Failure::Garbled) }
 }
 
-/// Servers are spoken to as their client speaks; between proxies requests share connections.
+/// Servers are spoken to as their client speaks; between proxies requests share connections, unless
+/// names of headers are to arrive as they were written, which HTTP/2 has in lower case only.
 fn hop(endpoint: &Endpoint, head: &Head) -> Hop {
     match endpoint.transport {
+        Transport::Mesh(_) if head.keeps_case() => Hop::MeshHttp1,
         Transport::Mesh(_) => Hop::Mesh,
         Transport::Plain | Transport::Application if head.version == Version::HTTP_2 => Hop::Http2,
         Transport::Plain | Transport::Application => Hop::Http1,
@@ -262,17 +266,14 @@ fn begin_http2(
     head: &Head,
     has_body: bool,
 ) -> Result<Asked, h2::Error> {
-    let mut request = head.request(hop, lease.authority(), ());
-    if hop == Hop::Mesh && means.elsewhere {
-        request.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
-    }
-    Asked::begin(lease, request, has_body)
+    Asked::begin(lease, request(means, lease.authority(), hop, head, ()), has_body)
 }
 
 #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
 fn send_http1(
     means: &Means<'_>,
     endpoint: &Rc<Endpoint>,
+    hop: Hop,
     head: &Head,
     source: Option<&Rc<Source>>,
 ) -> impl Future<Output = Result<Answered, Failure>> {
@@ -282,14 +283,17 @@ fn send_http1(
         let place = place.map_err(|error| Failure::Connect(Rc::new(error)))?;
         let mut may_be_kept = means.keep;
         loop {
-            let kept = if may_be_kept { endpoint.http1.take() } else { None };
+            let case = head.keeps_case();
+            let kept = if may_be_kept { endpoint.http1.take(case) } else { None };
             let (mut connection, reused) = match kept {
                 Some(connection) => (connection, true),
                 // Boxed, because it is rare and large: it would make every request as large.
-                None => (Box::pin(open_http1(means, endpoint)).await?, false),
+                None => (Box::pin(open_http1(means, endpoint, head)).await?, false),
             };
             // Made where it is given away, so that the future has no room for it.
-            let sent = connection.sender.try_send_request(http1_request(endpoint, head, source)?);
+            let sent = connection
+                .sender
+                .try_send_request(http1_request(means, endpoint, hop, head, source)?);
             match sent.await {
                 Ok(response) => {
                     let (endpoint, keep) = (Rc::clone(endpoint), means.keep);
@@ -310,13 +314,30 @@ fn send_http1(
 }
 
 fn http1_request(
+    means: &Means<'_>,
     endpoint: &Endpoint,
+    hop: Hop,
     head: &Head,
     source: Option<&Rc<Source>>,
 ) -> Result<Request<RequestBody>, Failure> {
-    let mut request = head.request(Hop::Http1, &endpoint.authority, body(source)?);
+    let mut request = request(means, &endpoint.authority, hop, head, body(source)?);
     framing::announce_body(&mut request, source.is_some());
     Ok(request)
+}
+
+/// The request as it is sent, to `fallback` if the client did not say whom it asks.
+fn request<B>(
+    means: &Means<'_>,
+    fallback: &Authority,
+    hop: Hop,
+    head: &Head,
+    body: B,
+) -> Request<B> {
+    let mut request = head.request(hop, fallback, body);
+    if matches!(hop, Hop::Mesh | Hop::MeshHttp1) && means.elsewhere {
+        request.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
+    }
+    request
 }
 
 /// Sends a request that wants its connection to become something else, on a connection of its own.
@@ -335,8 +356,8 @@ pub async fn send_alone(
         return send(means, endpoint, head, source).await;
     }
     let busy = endpoint.enter();
-    let mut connection = open_http1(means, endpoint).await?;
-    let mut request = http1_request(endpoint, head, source)?;
+    let mut connection = open_http1(means, endpoint, head).await?;
+    let mut request = http1_request(means, endpoint, Hop::Http1, head, source)?;
     if let Some(protocol) = &wish.protocol {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -350,10 +371,14 @@ pub async fn send_alone(
     clear(refused(response, endpoint)?, lease, true)
 }
 
-async fn open_http1(means: &Means<'_>, endpoint: &Endpoint) -> Result<Http1Connection, Failure> {
+async fn open_http1(
+    means: &Means<'_>,
+    endpoint: &Endpoint,
+    head: &Head,
+) -> Result<Http1Connection, Failure> {
     let begun = async {
         let stream = connect::open(means.tls, endpoint, Carries::Http1).await?;
-        begin_http1(stream).await
+        begin_http1(stream, head.keeps_case()).await
     };
     let begun = connect::within(means.patience, begun).await.and_then(|begun| begun);
     begun.map_err(|error| Failure::Connect(Rc::new(error)))

@@ -41,6 +41,8 @@ pub struct View {
     pub service: Arc<Service>,
     /// Counts what came to no endpoint.
     pub recorder: Shared,
+    /// Whether any of its endpoints is to be sent names of headers as they were written.
+    pub keeps_case: bool,
     backends: Vec<Rc<BackendView>>,
     /// One per route: which of its backends comes next.
     strides: Vec<Rc<Stride>>,
@@ -111,7 +113,9 @@ impl View {
             let older = older.and_then(|older| older.backend(&id));
             Some(Rc::new(BackendView::new(worker, id, backend, &endpoints, older)))
         });
-        let backends = backends.collect();
+        let backends: Vec<Rc<BackendView>> = backends.collect();
+        let mut endpoints = backends.iter().flat_map(|backend| &backend.endpoints.endpoints);
+        let keeps_case = endpoints.any(|endpoint| endpoint.keeps_case);
         let strides = service.routes.iter().enumerate().map(|(index, route)| {
             let total = route::total_weight(&route.backends);
             let held = older.and_then(|older| older.strides.get(index));
@@ -119,7 +123,8 @@ impl View {
         });
         let strides = strides.collect();
         let generation = Cell::new(worker.directory.generation());
-        Rc::new(Self { service, recorder, backends, strides, generation, used: Cell::new(true) })
+        let used = Cell::new(true);
+        Rc::new(Self { service, recorder, keeps_case, backends, strides, generation, used })
     }
 
     /// The view of a pod that is reached by its own address: a service of one endpoint, without
@@ -131,7 +136,8 @@ impl View {
         let backend =
             Backend { name: name.clone(), namespace: namespace.clone(), split, connect_timeout };
         let identity = pod.identity_at(address.port()).cloned();
-        let endpoint = Address { identity, ..Address::plain(address) };
+        let keeps_case = pod.keeps_case;
+        let endpoint = Address { identity, keeps_case, ..Address::plain(address) };
         let endpoints = Arc::new(Endpoints { id: id.clone(), endpoints: vec![endpoint] });
         let backends = [(id.clone(), backend)].into();
         let (protocol, routes) = (Protocol::Detect, Vec::new());

@@ -25,6 +25,7 @@ pub struct Http1Pool {
 pub struct Http1Connection {
     /// What sends on it.
     pub sender: SendRequest<RequestBody>,
+    keeps_case: bool,
     age: Age,
 }
 
@@ -35,15 +36,17 @@ struct Idle {
 }
 
 impl Http1Pool {
-    /// A connection that is ready for a request, if one is kept.
-    pub fn take(&self) -> Option<Http1Connection> {
+    /// A connection that is ready for a request, if one is kept. Names of headers in an answer are
+    /// kept as they were written, or are not, by whoever opened it.
+    pub fn take(&self, keeps_case: bool) -> Option<Http1Connection> {
         let mut idle = self.idle.borrow_mut();
         let mut at = idle.len();
         while let Some(kept) = at.checked_sub(1).and_then(|last| idle.get(last)) {
             at -= 1;
             if kept.connection.sender.is_closed() {
                 drop(idle.remove(at));
-            } else if kept.connection.sender.is_ready() {
+            } else if kept.connection.keeps_case == keeps_case && kept.connection.sender.is_ready()
+            {
                 return Some(idle.remove(at).connection);
             }
         }
@@ -71,13 +74,14 @@ impl Http1Pool {
     }
 }
 
-/// Begins HTTP/1.1 on a new connection.
+/// Begins HTTP/1.1 on a new connection, on which names of headers are kept as they were written if
+/// `keeps_case` says so.
 ///
 /// # Errors
 /// If hyper does not take it.
-pub async fn begin(stream: Stream) -> Result<Http1Connection, Error> {
+pub async fn begin(stream: Stream, keeps_case: bool) -> Result<Http1Connection, Error> {
     let mut builder = Builder::new();
-    builder.max_buf_size(LONGEST_HEAD as usize);
+    builder.max_buf_size(LONGEST_HEAD as usize).preserve_header_case(keeps_case);
     let (sender, connection) =
         builder.handshake(TokioIo::new(stream)).await.map_err(Error::Http)?;
     tokio::task::spawn_local(async move {
@@ -85,7 +89,7 @@ pub async fn begin(stream: Stream) -> Result<Http1Connection, Error> {
             debug!(%error, "connection to an HTTP/1.1 server ended");
         }
     });
-    Ok(Http1Connection { sender, age: Age::new(Instant::now()) })
+    Ok(Http1Connection { sender, keeps_case, age: Age::new(Instant::now()) })
 }
 
 /// How many connections are kept to one endpoint.

@@ -14,6 +14,7 @@ fn injected() -> Vec<(&'static str, &'static str)> {
         ("SERVICE_ACCOUNT", "catalogue"),
         ("SERIN_REVISION", "7d9"),
         ("SERIN_PROXY_PROTOCOL_PORTS", "8080,9000"),
+        ("SERIN_PRESERVE_HEADER_CASE", "true"),
     ]
 }
 
@@ -26,6 +27,7 @@ fn what_the_injector_says_is_understood() {
     assert_eq!(addresses, ["10.0.0.7", "fd00::7"].map(|text| text.parse::<IpAddr>().unwrap()));
     assert_eq!(settings.workload.revision.as_ref().map(Revision::as_str), Some("7d9"));
     assert_eq!(settings.proxy_protocol_ports.0, [8080, 9000]);
+    assert!(settings.preserve_header_case);
     assert_eq!(settings.workers.get(), 1);
     assert_eq!(settings.drain, Duration::from_secs(30));
 }
@@ -40,6 +42,7 @@ fn every_mistake_is_told_at_once() {
         ("SERIN_PROBES", "{"),
         ("SERIN_DRAIN_SECONDS", "soon"),
         ("SERIN_PROXY_PROTOCOL_PORTS", "http"),
+        ("SERIN_PRESERVE_HEADER_CASE", "yes"),
     ]);
     let errors = Settings::read(&Env::from_pairs(pairs)).unwrap_err().to_string();
     for name in [
@@ -49,6 +52,7 @@ fn every_mistake_is_told_at_once() {
         "SERIN_PROBES",
         "SERIN_DRAIN_SECONDS",
         "SERIN_PROXY_PROTOCOL_PORTS",
+        "SERIN_PRESERVE_HEADER_CASE",
     ] {
         assert!(errors.contains(name), "{name} is not in {errors}");
     }

@@ -41,6 +41,7 @@ pub(super) struct Pod {
     pub(super) workload: Arc<Workload>,
     pub(super) addresses: Addresses,
     pub(super) proxy_protocol_ports: Vec<u16>,
+    pub(super) keeps_case: bool,
     pub(super) workers: usize,
     pub(super) access_log: Option<bool>,
 }
@@ -55,6 +56,7 @@ impl Pod {
             workload: Arc::clone(workload),
             addresses: addresses.clone(),
             proxy_protocol_ports: ports.0.clone(),
+            keeps_case: said.preserve_header_case,
             workers: workers.get(),
             access_log: *access_log,
         }
@@ -109,6 +111,7 @@ fn settings(pod: &Pod) -> Settings {
         inbound: listener(any, ports::INBOUND),
         own_addresses: pod.addresses.iter().map(|address| address.to_canonical()).collect(),
         proxy_protocol_ports: pod.proxy_protocol_ports.iter().copied().collect(),
+        keeps_case: pod.keeps_case,
         connections: CONNECTIONS,
         queue_limit: QUEUE_LIMIT,
         head_limit: HEAD_LIMIT,

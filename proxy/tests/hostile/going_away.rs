@@ -20,8 +20,8 @@ use tokio::{
 use crate::{
     client::say,
     frames::{
-        DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, fields, frame,
-        is_answered, is_over, preface, read,
+        DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, fields, frame, is_answered,
+        is_over, preface, read,
     },
     stage::{both_come_to_rest, comes_to_rest, plain},
     tasks::spawn,
@@ -169,7 +169,8 @@ fn is_split_at(last: u32, heard: &[Option<String>], asked: &[(usize, u32)]) {
 }
 
 #[tokio::test]
-async fn what_a_goaway_leaves_out_is_asked_again_and_what_it_takes_is_answered_where_it_was_asked() {
+async fn what_a_goaway_leaves_out_is_asked_again_and_what_it_takes_is_answered_where_it_was_asked()
+{
     for last in [0, 1, 5, 9, 11] {
         let taken: Vec<_> = STREAMS.into_iter().filter(|id| *id <= last).collect();
         let script = Script { says: goaway(last), answers: taken, closes: false };

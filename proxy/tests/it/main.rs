@@ -18,6 +18,8 @@ mod first_word;
 #[cfg(test)]
 mod giving_up;
 #[cfg(test)]
+mod header_case;
+#[cfg(test)]
 mod http1_connections;
 #[cfg(test)]
 mod http1_messages;

@@ -97,6 +97,7 @@ pub(crate) fn peer(name: &str) -> Workload {
         service_account: name.into(),
         identity: Some(id(name)),
         plain_ports: [].into(),
+        keeps_case: false,
         node: "".into(),
         zone: "".into(),
     }

@@ -16,6 +16,7 @@ use k8s_openapi::{
 pub(super) struct PodSettings {
     pub(super) exclude_inbound_ports: Vec<u16>,
     pub(super) proxy_protocol_ports: Vec<u16>,
+    pub(super) preserve_header_case: bool,
     pub(super) exclude_outbound_ports: Vec<u16>,
     pub(super) exclude_outbound_cidrs: Vec<String>,
     pub(super) exclude_uids: Vec<u32>,
@@ -47,6 +48,7 @@ impl PodSettings {
         Ok(Self {
             exclude_inbound_ports: read.ports(names::EXCLUDE_INBOUND_PORTS)?,
             proxy_protocol_ports: read.ports(names::PROXY_PROTOCOL_PORTS)?,
+            preserve_header_case: read.one(names::PRESERVE_HEADER_CASE)?.unwrap_or_default(),
             exclude_outbound_ports: read.ports(names::EXCLUDE_OUTBOUND_PORTS)?,
             exclude_outbound_cidrs: cidrs.into_iter().map(|cidr| cidr.0).collect(),
             exclude_uids: read.list(names::EXCLUDE_UIDS)?,

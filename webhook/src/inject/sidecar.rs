@@ -134,6 +134,9 @@ fn environment(
     if !settings.proxy_protocol_ports.is_empty() {
         env.push(text("SERIN_PROXY_PROTOCOL_PORTS", &joined(&settings.proxy_protocol_ports)));
     }
+    if settings.preserve_header_case {
+        env.push(text(names::PRESERVE_HEADER_CASE_ENV, "true"));
+    }
     if !probes.is_empty() {
         env.push(text(PROBES, &serde_json::json!(probes.tasks()).to_string()));
     }

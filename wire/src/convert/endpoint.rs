@@ -31,7 +31,8 @@ impl TryFrom<proto::Endpoints> for Endpoints {
 }
 
 impl From<&Endpoint> for proto::Endpoint {
-    fn from(Endpoint { address, identity, revision, readiness, zone }: &Endpoint) -> Self {
+    fn from(endpoint: &Endpoint) -> Self {
+        let Endpoint { address, identity, revision, readiness, zone, keeps_case } = endpoint;
         Self {
             address: Some((*address).into()),
             identity: encode_identity(identity.as_ref()),
@@ -41,6 +42,7 @@ impl From<&Endpoint> for proto::Endpoint {
                 Readiness::Gated => true,
             },
             zone: text(zone),
+            keeps_case: *keeps_case,
         }
     }
 }
@@ -49,13 +51,14 @@ impl TryFrom<proto::Endpoint> for Endpoint {
     type Error = Invalid;
 
     fn try_from(endpoint: proto::Endpoint) -> Result<Self, Invalid> {
-        let proto::Endpoint { address, identity, revision, gated, zone } = endpoint;
+        let proto::Endpoint { address, identity, revision, gated, zone, keeps_case } = endpoint;
         Ok(Self {
             address: required(address).and_then(SocketAddr::try_from).at("address")?,
             identity: decode_identity(&identity).at("identity")?,
             revision: decode_revision(revision).at("revision")?,
             readiness: if gated { Readiness::Gated } else { Readiness::Ready },
             zone: limit::name(zone).at("zone")?,
+            keeps_case,
         })
     }
 }

@@ -28,6 +28,7 @@ impl From<&Workload> for proto::Workload {
             node: text(&peer.node),
             zone: text(&peer.zone),
             plain_ports: peer.plain_ports.iter().copied().map(Into::into).collect(),
+            keeps_case: peer.keeps_case,
         }
     }
 }
@@ -50,6 +51,7 @@ impl TryFrom<proto::Workload> for Workload {
             service_account: limit::name(peer.service_account).at("service_account")?,
             identity: decode_identity(&peer.identity).at("identity")?,
             plain_ports: plain_ports.into_iter().collect(),
+            keeps_case: peer.keeps_case,
             node: limit::name(peer.node).at("node")?,
             zone: limit::name(peer.zone).at("zone")?,
         })

@@ -374,6 +374,9 @@ pub struct Endpoint {
     pub gated: bool,
     #[prost(string, tag = "5")]
     pub zone: ::prost::alloc::string::String,
+    /// names of headers are to arrive as they were written
+    #[prost(bool, tag = "6")]
+    pub keeps_case: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Workload {
@@ -407,6 +410,9 @@ pub struct Workload {
     /// not taken by the proxy: plain text, whatever the identity
     #[prost(uint32, repeated, tag = "14")]
     pub plain_ports: ::prost::alloc::vec::Vec<u32>,
+    /// names of headers are to arrive as they were written
+    #[prost(bool, tag = "15")]
+    pub keeps_case: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Inbound {

@@ -161,23 +161,26 @@ fn request_match() -> impl Strategy<Value = RequestMatch> {
 
 fn endpoints() -> impl Strategy<Value = Endpoints> {
     let readiness = prop_oneof![Just(Readiness::Ready), Just(Readiness::Gated)];
-    let endpoint = (address(), option::of(identity()), option::of(revision()), readiness, text())
-        .prop_map(|(address, identity, revision, readiness, zone)| Endpoint {
+    let (identity, revision) = (option::of(identity()), option::of(revision()));
+    let endpoint = (address(), identity, revision, readiness, text(), any::<bool>()).prop_map(
+        |(address, identity, revision, readiness, zone, keeps_case)| Endpoint {
             address,
             identity,
             revision,
             readiness,
             zone,
-        });
+            keeps_case,
+        },
+    );
     (service_id(), vec(endpoint, 0..6)).prop_map(|(id, endpoints)| Endpoints { id, endpoints })
 }
 
 fn workload() -> impl Strategy<Value = Workload> {
     let names = (text(), text(), text(), text(), text());
     let more = (text(), text(), text(), text(), text());
-    let ports = btree_set(1_u16.., 0..4);
-    (ip(), names, more, option::of(revision()), option::of(identity()), ports).prop_map(
-        |(address, names, more, revision, identity, plain_ports)| Workload {
+    let settings = (btree_set(1_u16.., 0..4), any::<bool>());
+    (ip(), names, more, option::of(revision()), option::of(identity()), settings).prop_map(
+        |(address, names, more, revision, identity, (plain_ports, keeps_case))| Workload {
             address,
             pod: names.0,
             namespace: names.1,
@@ -190,6 +193,7 @@ fn workload() -> impl Strategy<Value = Workload> {
             service_account: more.2,
             identity,
             plain_ports,
+            keeps_case,
             node: more.3,
             zone: more.4,
         },

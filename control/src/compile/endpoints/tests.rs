@@ -45,8 +45,18 @@ fn a_listed_pod_is_described_by_what_is_known_of_it() {
         revision: Some(Revision::new("v1").unwrap()),
         readiness: Readiness::Ready,
         zone: "zone-a".into(),
+        keeps_case: false,
     };
     assert_eq!(endpoints, [expect]);
+}
+
+#[test]
+fn an_endpoint_whose_proxy_keeps_names_of_headers_is_told_of_as_such() {
+    let mut keeping = pod("stable", "cart", "v1", STABLE);
+    keeping["spec"]["initContainers"][0]["env"] =
+        json!([{"name": "SERIN_PRESERVE_HEADER_CASE", "value": "true"}]);
+    let endpoints = scene(keeping).endpoints("cart.shop:80");
+    assert_eq!(endpoints.iter().map(|it| it.keeps_case).collect::<Vec<_>>(), [true]);
 }
 
 #[test]

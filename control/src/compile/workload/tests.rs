@@ -43,6 +43,15 @@ fn a_pod_is_told_of_with_the_ports_that_its_proxy_does_not_take() {
 }
 
 #[test]
+fn a_pod_whose_proxy_keeps_names_of_headers_is_told_of_as_such() {
+    let mut keeping = cart();
+    keeping["spec"]["initContainers"][0]["env"] =
+        json!([{"name": "SERIN_PRESERVE_HEADER_CASE", "value": "true"}]);
+    assert!(workload([keeping]).unwrap().keeps_case);
+    assert!(!workload([cart()]).unwrap().keeps_case);
+}
+
+#[test]
 fn a_pod_is_named_by_what_made_what_made_it() {
     for (kind, owner, expect) in [
         ("Job", "nightly-29393280", "nightly"),

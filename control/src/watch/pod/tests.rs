@@ -29,6 +29,14 @@ fn an_annotation_that_was_edited_later_changes_nothing() {
 }
 
 #[test]
+fn that_names_of_headers_are_kept_is_read_from_what_the_proxy_was_told() {
+    assert!(admitted(EXCLUDING).keeps_case);
+    assert!(!admitted(INJECTED).keeps_case);
+    let text = EXCLUDING.replace("serin.dev/meshed", "serin.dev/not-meshed");
+    assert!(!admitted(&text).keeps_case);
+}
+
+#[test]
 fn a_pod_without_a_proxy_has_no_such_ports() {
     let text = INJECTED.replace("serin.dev/meshed", "serin.dev/not-meshed");
     assert_eq!(admitted(&text).plain_ports, BTreeSet::new());

@@ -68,6 +68,18 @@ fn between_proxies_host_version_and_target_arrive_as_they_were() {
 }
 
 #[test]
+fn between_proxies_http1_says_as_much_as_http2() {
+    let client = head(Request::get("/a?b=c").version(Version::HTTP_10));
+    let sent = client.request(Hop::MeshHttp1, &someone(), ());
+    assert_eq!((sent.version(), sent.uri().path()), (Version::HTTP_11, "/a"));
+    assert_eq!(sent.headers()[CLIENT_VERSION], "1.0");
+    assert_eq!(sent.headers()[header::HOST], "someone");
+    let mut arrived = Head::from_parts(sent.into_parts().0);
+    arrived.restore_version();
+    assert_eq!(arrived.version, Version::HTTP_10);
+}
+
+#[test]
 fn a_client_that_names_no_host_is_given_none() {
     let sent = head(Request::get("/").version(Version::HTTP_10)).request(Hop::Mesh, &someone(), ());
     assert_eq!(sent.uri(), "http://someone/");

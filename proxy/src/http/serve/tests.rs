@@ -21,10 +21,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Handler, Leaving, never, serve_http1};
+use super::{Handler, Leaving, Reading, never, serve_http1};
 use crate::http::body::ResponseBody;
 
-const HEAD_LIMIT: Duration = Duration::from_secs(15);
+const READING: Reading = Reading { limit: Duration::from_secs(15), keeps_case: false };
 /// Longer than a connection is idle before it rests.
 const A_REST: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -45,7 +45,7 @@ async fn served_with_room<R: Future<Output = ()>>(
     let handler: Handler =
         Rc::new(|_, _| Box::pin(async { Ok(Response::new(ResponseBody::Empty)) }));
     let serving = async move {
-        tokio::task::spawn_local(serve_http1(near, handler, HEAD_LIMIT, leaving));
+        tokio::task::spawn_local(serve_http1(near, handler, READING, leaving));
         claim(client, room).await;
     };
     LocalSet::new().run_until(serving).await;
@@ -133,7 +133,7 @@ async fn a_head_that_comes_slowly_after_a_rest_is_not_waited_for_any_longer() {
             }
         }
         assert!(ended.get(), "a head was waited for as long as a byte came now and then");
-        assert!(begun.elapsed() <= HEAD_LIMIT + Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() <= READING.limit + Duration::from_secs(5), "{:?}", begun.elapsed());
     })
     .await;
 }

@@ -46,6 +46,7 @@ fn lab_workload() -> model::workload::Workload {
         service_account: "web".into(),
         identity: None,
         plain_ports: [].into(),
+        keeps_case: false,
         node: "".into(),
         zone: "".into(),
     }

@@ -131,6 +131,7 @@ fn a_proxy_is_known_by_its_workload() {
         service_account: "web".into(),
         identity: None,
         plain_ports: [].into(),
+        keeps_case: false,
         node: "".into(),
         zone: "".into(),
     };
