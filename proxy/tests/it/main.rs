@@ -48,6 +48,8 @@ mod redirected;
 #[cfg(test)]
 mod split;
 #[cfg(test)]
+mod stalled_streams;
+#[cfg(test)]
 mod talk;
 #[cfg(test)]
 mod tracing;
