@@ -42,6 +42,16 @@ pub fn detect(bytes: &[u8]) -> Option<Spoken> {
     }
 }
 
+/// Whether it is worth waiting long for more of `bytes`, of which there are not enough to say: all
+/// methods of HTTP that are registered are in upper case (IANA, "HTTP Method Registry"), and what
+/// is not may be a word to which there is no more (ZooKeeper's `ruok`).
+#[must_use]
+pub fn is_promising(bytes: &[u8]) -> bool {
+    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+    bytes.first() == Some(&client_hello::HANDSHAKE)
+        || method.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'-')
+}
+
 /// `method SP request-target SP HTTP/1.x CRLF` (RFC 9112, section 3).
 fn detect_request_line(bytes: &[u8]) -> Option<Spoken> {
     let line = bytes.iter().position(|byte| *byte == b'\n').and_then(|end| bytes.get(..end));

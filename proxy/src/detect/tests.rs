@@ -1,4 +1,4 @@
-use super::{Spoken, detect};
+use super::{Spoken, detect, is_promising};
 
 /// Whatever the bytes are, giving them one by one ends in the same answer and never in an earlier
 /// wrong one.
@@ -25,6 +25,18 @@ fn a_request_line_is_http1() {
 fn a_request_line_that_has_not_ended_needs_more() {
     check(b"GET /a/long/path", None);
     check(b"P", None);
+}
+
+#[test]
+fn what_may_be_a_method_or_a_hello_is_worth_waiting_for_and_other_words_are_not() {
+    let promising =
+        [&b"G"[..], b"GET", b"GET /ruok", b"M-SEARCH h", b"PRI * HTTP/2.0", b"\x16\x03"];
+    for bytes in promising {
+        assert!(is_promising(bytes) && detect(bytes).is_none(), "{bytes:?}");
+    }
+    for bytes in [&b"r"[..], b"ruok", b"get / HTTP", b"Hello", b"$5"] {
+        assert!(!is_promising(bytes) && detect(bytes).is_none(), "{bytes:?}");
+    }
 }
 
 #[test]

@@ -112,8 +112,11 @@ async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
         if let Some(spoken) = detect::detect(stream.ahead()) {
             return Ok(spoken);
         }
-        if stream.read_ahead().await? == 0 {
-            return Ok(Spoken::Opaque);
+        let limit = if detect::is_promising(stream.ahead()) { ENOUGH } else { MORE };
+        match timeout(limit, stream.read_ahead()).await {
+            Ok(Ok(0)) | Err(_) => return Ok(Spoken::Opaque),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(error),
         }
     }
 }
@@ -127,6 +130,9 @@ pub const FIRST_HELLO: Duration = Duration::from_secs(15);
 
 /// How long the rest of the first line may take.
 const ENOUGH: Duration = Duration::from_secs(10);
+
+/// How long it may be interrupted, if it begins like nothing that we know.
+const MORE: Duration = Duration::from_millis(20);
 
 /// Room for a greeting; what is longer follows it.
 const WORD: usize = 512;

@@ -56,6 +56,27 @@ async fn greeted(to: SocketAddr, greeting: &[u8]) {
     assert_eq!(&echo, b"EHLO");
 }
 
+#[tokio::test]
+async fn a_word_without_an_end_is_answered_without_a_stall() {
+    let application = Application::tcp(|mut stream| async move {
+        let mut word = [0; 4];
+        stream.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"ruok");
+        stream.write_all(b"imok").await.unwrap();
+    });
+    let application = application.await;
+    let pair = Pair::start(application.address);
+    let proxy = crate::http1_messages::before(&application);
+    for to in [proxy.outbound(), pair.client.outbound()] {
+        let mut client = TcpStream::connect(to).await.unwrap();
+        client.write_all(b"ruok").await.unwrap();
+        let mut answer = [0; 4];
+        let heard = timeout(Duration::from_secs(5), client.read_exact(&mut answer)).await;
+        heard.expect("it does not stall").unwrap();
+        assert_eq!(&answer, b"imok");
+    }
+}
+
 fn awaited(proxy: &Proxy) -> f64 {
     proxy.counted("serin_proxy_events_total", &["first_word_awaited"])
 }
