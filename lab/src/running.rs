@@ -189,11 +189,18 @@ impl Pair {
     /// The same, where discovery answers this, too, on both sides.
     #[must_use]
     pub fn start_with(application: SocketAddr, resources: &[(Key, Known)]) -> Self {
+        Self::made_of(|name| Setup::new(name).with(resources.iter().cloned()), application)
+    }
+
+    /// The same, where names of headers are kept as they were written.
+    #[must_use]
+    pub fn keeping_case(application: SocketAddr) -> Self {
+        Self::made_of(|name| Setup { keeps_case: true, ..Setup::new(name) }, application)
+    }
+
+    fn made_of(setup: impl Fn(&'static str) -> Setup, application: SocketAddr) -> Self {
         let authority = Authority::fresh();
-        let both = |name| {
-            let setup = Setup::new(name).identity(authority.identity(name));
-            setup.with(resources.iter().cloned())
-        };
+        let both = |name| setup(name).identity(authority.identity(name));
         let server = Proxy::start(both("catalogue").serving(application, MtlsMode::Strict));
         let endpoints = vec![meshed(server.inbound(), "catalogue")];
         let client = Proxy::start(both("frontend").with(service(endpoints)));

@@ -36,6 +36,13 @@ async fn responses_through_two_proxies_have_one_framing_and_answer_their_request
     check_responses(pair.client.outbound(), cases).await;
 }
 
+#[tokio::test]
+async fn responses_through_two_proxies_that_speak_http1_to_each_other_have_one_framing() {
+    let (recorder, cases) = server().await;
+    let pair = Pair::keeping_case(recorder.address);
+    check_responses(pair.client.outbound(), cases).await;
+}
+
 /// A server that answers each case's path with what the case says. One that can be whole without it
 /// does not close, so that the proxy may ask it again.
 async fn server() -> (Recorder, Vec<Case>) {

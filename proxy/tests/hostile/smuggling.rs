@@ -35,6 +35,13 @@ async fn requests_through_two_proxies_have_one_framing() {
 }
 
 #[tokio::test]
+async fn requests_through_two_proxies_that_speak_http1_to_each_other_have_one_framing() {
+    let recorder = Recorder::start().await;
+    let pair = Pair::keeping_case(recorder.address);
+    check_requests(pair.client.outbound(), recorder, pair).await;
+}
+
+#[tokio::test]
 async fn a_body_arrives_whole_whatever_the_method_and_the_length_beside_its_coding_are() {
     let recorder = Recorder::start().await;
     let endpoints = vec![Endpoint::plain(recorder.address)];
