@@ -9,7 +9,7 @@ mod silent;
 mod strict;
 mod visitor;
 
-use std::{net::SocketAddr, rc::Rc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use model::{
     service::Protocol,
 };
 use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
 use tracing::debug;
 
 use self::{announced::Announced, visitor::Visitor};
@@ -45,80 +46,100 @@ use crate::{
 };
 
 /// Serves one connection from elsewhere, to its end.
+///
+/// How it begins is boxed, and so is what follows: most connections spend their time at rest, and
+/// are to hold no more than that needs.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
+    let follows = Box::pin(begun(worker, stream)).await;
+    if let Some(follows) = follows {
+        follows.await;
+    }
+}
+
+/// What a connection comes to; nothing if it has ended already.
+async fn begun(worker: Rc<Worker>, stream: TcpStream) -> Option<Local<()>> {
     let arrived = match arrive(&worker, &stream) {
         Ok(arrived) => arrived,
-        Err(event) => return refuse(&worker, &Stream::Plain(Prefixed::new(stream)), event),
+        Err(event) => return refused(&worker, &Stream::Plain(Prefixed::new(stream)), event),
     };
     let stream = Prefixed::new(stream);
     let Some(policy) = policy(&worker) else {
         // Who may come in is not known yet, so nobody may.
-        return refuse(&worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
+        return refused(&worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
     };
     match policy.mtls {
-        MtlsMode::Strict => serve_strict(&worker, arrived, stream).await,
+        MtlsMode::Strict => from_peer(&worker, arrived, stream).await,
         MtlsMode::Permissive if announced::is_expected(&worker, arrived) => {
-            serve_announced(&worker, arrived, &policy, stream).await;
+            from_balancer(worker, arrived, policy, stream).await
         }
-        MtlsMode::Permissive => serve_permissive(&worker, arrived, &policy, stream).await,
+        MtlsMode::Permissive => from_anyone(worker, arrived, policy, stream).await,
     }
 }
 
-/// Serves peers of the mesh and nobody else.
-async fn serve_strict(worker: &Rc<Worker>, arrived: Arrived, mut stream: Prefixed) {
+/// Takes peers of the mesh and nobody else.
+async fn from_peer(
+    worker: &Rc<Worker>,
+    arrived: Arrived,
+    mut stream: Prefixed,
+) -> Option<Local<()>> {
     // A peer of the mesh speaks first, and at once.
     match listen(&mut stream, FIRST_HELLO).await {
         Ok(Heard::Spoken(spoken)) => heed(worker, arrived, stream, &spoken, None).await,
-        Ok(Heard::Silence) => refuse(worker, &Stream::Plain(stream), Event::RefusedPlain),
-        Ok(Heard::Closed) | Err(_) => {}
+        Ok(Heard::Silence) => refused(worker, &Stream::Plain(stream), Event::RefusedPlain),
+        Ok(Heard::Closed) | Err(_) => None,
     }
 }
 
-/// Serves load balancers that say whose connections they pass on, and peers of the mesh.
-async fn serve_announced(
-    worker: &Rc<Worker>,
+/// Takes load balancers that say whose connections they pass on, and peers of the mesh.
+async fn from_balancer(
+    worker: Rc<Worker>,
     arrived: Arrived,
-    policy: &Inbound,
+    policy: Arc<Inbound>,
     mut stream: Prefixed,
-) {
-    match announced::read(worker, arrived, &mut stream).await {
-        Announced::By(arrived) => serve_permissive(worker, arrived, policy, stream).await,
-        Announced::Handshake => serve_strict(worker, arrived, stream).await,
-        Announced::Malformed => refuse(worker, &Stream::Plain(stream), Event::RefusedHeader),
-        Announced::Closed => {}
+) -> Option<Local<()>> {
+    match announced::read(&worker, arrived, &mut stream).await {
+        Announced::By(arrived) => from_anyone(worker, arrived, policy, stream).await,
+        Announced::Handshake => from_peer(&worker, arrived, stream).await,
+        Announced::Malformed => refused(&worker, &Stream::Plain(stream), Event::RefusedHeader),
+        Announced::Closed => None,
     }
 }
 
-/// Serves whoever comes, as they come. If the workload becomes strict before anyone spoke, only a
+/// Takes whoever comes, as they come. If the workload becomes strict before anyone spoke, only a
 /// peer of the mesh still may.
-async fn serve_permissive(
-    worker: &Rc<Worker>,
+async fn from_anyone(
+    worker: Rc<Worker>,
     arrived: Arrived,
-    policy: &Inbound,
+    policy: Arc<Inbound>,
     mut stream: Prefixed,
-) {
-    let (place, speaks) = (Place::Port(arrived.original.port()), speaks(policy, arrived));
+) -> Option<Local<()>> {
+    let (place, speaks) = (Place::Port(arrived.original.port()), speaks(&policy, arrived));
     let is_known = worker.server_first.has(&place);
     let habit = if is_known { Habit::ServerFirst } else { Habit::Unknown };
     let port = Port { speaks, habit };
     // Boxed: it is large, and gone when the conversation has begun.
-    let dial = silent::dial(worker, arrived, policy, port);
+    let dial = silent::dial(&worker, arrived, &policy, port);
     let begun = tokio::select! {
         biased;
-        () = strict::turned(worker) => None,
+        () = strict::turned(&worker) => None,
         begun = Box::pin(begin(&mut stream, port, dial)) => Some(begun),
     };
-    let Some(begun) = begun else { return serve_strict(worker, arrived, stream).await };
+    let Some(begun) = begun else { return from_peer(&worker, arrived, stream).await };
     match begun.lesson {
         Some(Habit::ServerFirst) => worker.server_first.learn(place),
         Some(Habit::Unknown) => worker.server_first.forget(&place),
         None => {}
     }
     match begun.next {
-        Next::Heed(spoken) => heed(worker, arrived, stream, &spoken, begun.server).await,
-        Next::Carry => silent::carry(worker, arrived, policy, stream, begun).await,
-        Next::Refuse => Stream::Plain(stream).reset(),
-        Next::Close | Next::Wait(_) => {}
+        Next::Heed(spoken) => heed(&worker, arrived, stream, &spoken, begun.server).await,
+        Next::Carry => Some(Box::pin(async move {
+            silent::carry(&worker, arrived, &policy, stream, begun).await;
+        })),
+        Next::Refuse => {
+            Stream::Plain(stream).reset();
+            None
+        }
+        Next::Close | Next::Wait(_) => None,
     }
 }
 
@@ -132,30 +153,31 @@ fn speaks(policy: &Inbound, arrived: Arrived) -> Speaks {
     }
 }
 
-/// Serves a client that has spoken. The policy may be another by now: a client may take its time.
+/// Says how a client that has spoken is served. The policy may be another by now: a client may take
+/// its time.
 async fn heed(
     worker: &Rc<Worker>,
     arrived: Arrived,
     stream: Prefixed,
     spoken: &Spoken,
     server: Option<(Stream, Rc<Visitor>)>,
-) {
+) -> Option<Local<()>> {
     let Some(policy) = policy(worker) else {
-        return refuse(worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
+        return refused(worker, &Stream::Plain(stream), Event::RefusedUndiscovered);
     };
     match spoken {
         Spoken::Tls(hello) if tls::is_of_the_mesh(hello) => {
             // Whatever was opened ahead was for another kind of client.
             drop(server);
-            serve_peer(worker, arrived, &policy, stream).await;
+            welcome(worker, arrived, &policy, stream).await
         }
         _ if policy.mtls == MtlsMode::Strict => {
-            refuse(worker, &Stream::Plain(stream), Event::RefusedPlain);
+            refused(worker, &Stream::Plain(stream), Event::RefusedPlain)
         }
         spoken => {
             let visitor = Visitor::new(worker, arrived, &policy, None);
             let server = server.map(|(server, _)| server);
-            serve_plain(visitor, stream, spoken, server).await;
+            Some(serve_plain(visitor, stream, spoken, server))
         }
     }
 }
@@ -184,7 +206,7 @@ fn arrive(worker: &Worker, stream: &TcpStream) -> Result<Arrived, Event> {
     if is_ours { Ok(arrived) } else { Err(Event::RefusedForeign) }
 }
 
-fn policy(worker: &Worker) -> Option<std::sync::Arc<Inbound>> {
+fn policy(worker: &Worker) -> Option<Arc<Inbound>> {
     match worker.plane.discovery.current(&Key::Inbound) {
         Some(Answer::Found(Resource::Inbound(inbound))) => Some(inbound),
         Some(_) | None => None,
@@ -197,67 +219,96 @@ fn refuse(worker: &Worker, stream: &Stream, event: Event) {
     stream.reset();
 }
 
-async fn serve_peer(worker: &Rc<Worker>, arrived: Arrived, policy: &Inbound, stream: Prefixed) {
+/// Nothing follows.
+fn refused(worker: &Worker, stream: &Stream, event: Event) -> Option<Local<()>> {
+    refuse(worker, stream, event);
+    None
+}
+
+/// Shakes hands with a peer of the mesh.
+async fn welcome(
+    worker: &Rc<Worker>,
+    arrived: Arrived,
+    policy: &Inbound,
+    stream: Prefixed,
+) -> Option<Local<()>> {
     let (stream, carries, proven) = match worker.plane.tls.accept(stream).await {
         Ok(accepted) => accepted,
         Err(error) if error.is_given_up() => {
-            return debug!(client = %arrived.client, %error, "a peer gave its handshake up");
+            debug!(client = %arrived.client, %error, "a peer gave its handshake up");
+            return None;
         }
         Err(error) => {
             worker.count(Event::RefusedHandshake);
             let source = std::error::Error::source(&error);
-            return debug!(client = %arrived.client, %error, ?source, "a peer was refused");
+            debug!(client = %arrived.client, %error, ?source, "a peer was refused");
+            return None;
         }
     };
     let visitor = Visitor::new(worker, arrived, policy, Some(proven));
-    let leaving = Box::pin(drained(worker.plane.drain.changed()));
-    // A peer that asks over HTTP/1 may do so because of the names of headers.
-    let reading = Reading { keeps_case: true, ..reading(worker) };
-    let served = match carries {
-        Carries::Http2 => {
-            let socket = stream.get_ref().0.inner();
-            if tcp::give_up_after(socket, tcp::REQUESTS_UNANSWERED).is_err() {
-                return;
-            }
-            serve_http2(stream, handler(visitor), leaving).await
-        }
-        Carries::Http1 => serve_http1(stream, handler(visitor), reading, never()).await,
-        Carries::Bytes => return opaque::carry(&visitor, Stream::Tls(stream), None).await,
-    };
-    if let Err(error) = served {
-        debug!(%error, "a peer's connection ended early");
-    }
+    serve_peer(visitor, stream, carries)
 }
 
-async fn serve_plain(
+fn serve_peer(
+    visitor: Rc<Visitor>,
+    stream: Box<TlsStream<Prefixed>>,
+    carries: Carries,
+) -> Option<Local<()>> {
+    let plane = &visitor.worker.plane;
+    // A peer that asks over HTTP/1 may do so because of the names of headers.
+    let reading = Reading { keeps_case: true, ..reading(&visitor.worker) };
+    let served: Local<_> = match carries {
+        Carries::Http2 => {
+            let socket = stream.get_ref().0.inner();
+            tcp::give_up_after(socket, tcp::REQUESTS_UNANSWERED).ok()?;
+            let leaving = Box::pin(drained(plane.drain.changed()));
+            Box::pin(serve_http2(stream, handler(visitor), leaving))
+        }
+        Carries::Http1 => Box::pin(serve_http1(stream, handler(visitor), reading, never())),
+        Carries::Bytes => return Some(carry(visitor, Stream::Tls(stream), None)),
+    };
+    Some(Box::pin(async move {
+        if let Err(error) = served.await {
+            debug!(%error, "a peer's connection ended early");
+        }
+    }))
+}
+
+fn serve_plain(
     visitor: Rc<Visitor>,
     stream: Prefixed,
     spoken: &Spoken,
     server: Option<Stream>,
-) {
+) -> Local<()> {
     let stream = Stream::Plain(stream);
     let overdue = strict::overdue(&visitor);
     let served: Local<_> = match spoken {
-        _ if visitor.is_opaque => return opaque::carry(&visitor, stream, server).await,
-        Spoken::Http1 => Box::pin(serve_plain_http1(visitor, stream)),
-        Spoken::Http2 => Box::pin(serve_plain_http2(visitor, stream)),
-        Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&visitor, stream, server).await,
+        _ if visitor.is_opaque => return carry(visitor, stream, server),
+        Spoken::Http1 => serve_plain_http1(visitor, stream),
+        Spoken::Http2 => serve_plain_http2(visitor, stream),
+        Spoken::Tls(_) | Spoken::Opaque => return carry(visitor, stream, server),
     };
-    let served = tokio::select! {
-        biased;
-        () = overdue => return debug!("a plain connection was cut: the workload is strict now"),
-        served = served => served,
-    };
-    if let Err(error) = served {
-        debug!(%error, "a plain connection ended early");
-    }
+    Box::pin(async move {
+        let served = tokio::select! {
+            biased;
+            () = overdue => return debug!("a plain connection was cut: the workload is strict now"),
+            served = served => served,
+        };
+        if let Err(error) = served {
+            debug!(%error, "a plain connection ended early");
+        }
+    })
 }
 
-async fn serve_plain_http1(visitor: Rc<Visitor>, stream: Stream) -> hyper::Result<()> {
+fn carry(visitor: Rc<Visitor>, client: Stream, server: Option<Stream>) -> Local<()> {
+    Box::pin(async move { opaque::carry(&visitor, client, server).await })
+}
+
+fn serve_plain_http1(visitor: Rc<Visitor>, stream: Stream) -> Local<hyper::Result<()>> {
     let worker = Rc::clone(&visitor.worker);
     let reading = reading(&worker);
     let leaving = Box::pin(async move { strict::turned(&worker).await });
-    serve_http1(stream, handler(visitor), reading, leaving).await
+    Box::pin(serve_http1(stream, handler(visitor), reading, leaving))
 }
 
 fn reading(worker: &Worker) -> Reading {
@@ -265,7 +316,7 @@ fn reading(worker: &Worker) -> Reading {
     Reading { limit: settings.head_limit, keeps_case: settings.keeps_case }
 }
 
-async fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> hyper::Result<()> {
+fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> Local<hyper::Result<()>> {
     let worker = Rc::clone(&visitor.worker);
     let leaving = Box::pin(async move {
         tokio::select! {
@@ -273,7 +324,7 @@ async fn serve_plain_http2(visitor: Rc<Visitor>, stream: Stream) -> hyper::Resul
             () = strict::turned(&worker) => {}
         }
     });
-    serve_http2(stream, handler(visitor), leaving).await
+    Box::pin(serve_http2(stream, handler(visitor), leaving))
 }
 
 fn handler(visitor: Rc<Visitor>) -> Handler {

@@ -44,12 +44,24 @@ pub struct Caller {
 }
 
 /// Serves one connection of the pod's, to its end.
+///
+/// How it begins is boxed, and so is what follows: most connections spend their time at rest, and
+/// are to hold no more than that needs.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
+    let follows = Box::pin(begun(worker, stream)).await;
+    if let Some(follows) = follows {
+        follows.await;
+    }
+}
+
+/// What a connection comes to; nothing if it has ended already.
+async fn begun(worker: Rc<Worker>, stream: TcpStream) -> Option<Local<()>> {
     let original = match worker.plane.settings.outbound.original.of(&stream) {
         Ok(original) => original,
         Err(error) => {
             worker.count(Event::RefusedForeign);
-            return debug!(%error, "outbound connection refused");
+            debug!(%error, "outbound connection refused");
+            return None;
         }
     };
     let client = stream.peer_addr().ok();
@@ -58,13 +70,16 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
         Target::View(view) => {
             let view = RefCell::new(view);
             let caller = Rc::new(Caller { worker, client, original, view });
-            speak(caller, stream).await;
+            heard(caller, stream).await
         }
-        Target::Elsewhere => opaque::pass(&worker, stream, original).await,
+        Target::Elsewhere => {
+            Some(Box::pin(async move { opaque::pass(&worker, stream, original).await }))
+        }
         Target::Refused(event) => {
             worker.count(event);
             debug!(%original, reason = event.label(), "outbound connection refused");
             Stream::Plain(stream).reset();
+            None
         }
     }
 }
@@ -81,27 +96,30 @@ impl Caller {
     }
 }
 
-async fn speak(caller: Rc<Caller>, mut stream: Prefixed) {
+/// Hears what is spoken, and says what follows from it.
+async fn heard(caller: Rc<Caller>, mut stream: Prefixed) -> Option<Local<()>> {
     let view = caller.view();
-    let Some(speaks) = speaks(&view) else {
-        return opaque::carry(&caller, stream, None).await;
-    };
+    let Some(speaks) = speaks(&view) else { return Some(carry(caller, stream, None)) };
     let (habits, place) = (&caller.worker.server_first, place(&view));
     let is_known = place.as_ref().is_some_and(|place| habits.has(place));
     let habit = if is_known { Habit::ServerFirst } else { Habit::Unknown };
     let port = Port { speaks, habit };
-    // Boxed: it is large, and gone when the conversation has begun.
-    let begun = Box::pin(begin(&mut stream, port, opaque::dial_unasked(&caller, port))).await;
+    let begun = begin(&mut stream, port, opaque::dial_unasked(&caller, port)).await;
     match (begun.lesson, place) {
         (Some(Habit::ServerFirst), Some(place)) => habits.learn(place),
         (Some(Habit::Unknown), Some(place)) => habits.forget(&place),
         (_, None) | (None, _) => {}
     }
     match begun.next {
-        Next::Heed(spoken) => speak_as(caller, stream, &spoken, begun.server).await,
-        Next::Carry => opaque::carry_on(&caller, stream, begun.server, &begun.said).await,
-        Next::Refuse => Stream::Plain(stream).reset(),
-        Next::Close | Next::Wait(_) => {}
+        Next::Heed(spoken) => Some(speak(caller, stream, &spoken, begun.server)),
+        Next::Carry => Some(Box::pin(async move {
+            opaque::carry_on(&caller, stream, begun.server, &begun.said).await;
+        })),
+        Next::Refuse => {
+            Stream::Plain(stream).reset();
+            None
+        }
+        Next::Close | Next::Wait(_) => None,
     }
 }
 
@@ -121,25 +139,32 @@ fn place(view: &View) -> Option<Place> {
     (!is_divided).then(|| Place::Service(view.service.id.clone()))
 }
 
-async fn speak_as(
+fn speak(
     caller: Rc<Caller>,
     stream: Prefixed,
     spoken: &Spoken,
     server: Option<(Stream, Dialled)>,
-) {
+) -> Local<()> {
     let settings = &caller.worker.plane.settings;
     let keeps_case = settings.keeps_case || caller.view().keeps_case;
     let reading = Reading { limit: settings.head_limit, keeps_case };
-    let served = match spoken {
+    let served: Local<_> = match spoken {
         Spoken::Http1 => {
-            serve_http1(Stream::Plain(stream), handler(caller), reading, never()).await
+            let stream = Stream::Plain(stream);
+            Box::pin(serve_http1(stream, handler(caller), reading, never()))
         }
-        Spoken::Http2 => serve_http2(Stream::Plain(stream), handler(caller), never()).await,
-        Spoken::Tls(_) | Spoken::Opaque => return opaque::carry(&caller, stream, server).await,
+        Spoken::Http2 => Box::pin(serve_http2(Stream::Plain(stream), handler(caller), never())),
+        Spoken::Tls(_) | Spoken::Opaque => return carry(caller, stream, server),
     };
-    if let Err(error) = served {
-        debug!(%error, "outbound HTTP connection ended early");
-    }
+    Box::pin(async move {
+        if let Err(error) = served.await {
+            debug!(%error, "outbound HTTP connection ended early");
+        }
+    })
+}
+
+fn carry(caller: Rc<Caller>, stream: Prefixed, server: Option<(Stream, Dialled)>) -> Local<()> {
+    Box::pin(async move { opaque::carry(&caller, stream, server).await })
 }
 
 fn handler(caller: Rc<Caller>) -> Handler {

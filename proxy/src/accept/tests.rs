@@ -33,3 +33,14 @@ fn nothing_is_left_to_wait_for_a_worker_that_is_busy() {
     drop(queues[1].try_recv().unwrap());
     assert_eq!([0, 1, 2].map(|own| chosen(&dispatch, own)), [1, 1, 1]);
 }
+
+#[test]
+fn a_connection_keeps_no_room_for_how_it_began() {
+    let sizes = [size(outbound::serve), size(inbound::serve)];
+    assert!(sizes.iter().all(|size| *size <= 128), "{sizes:?}");
+}
+
+/// What the future of `serve` takes, whatever it waits for.
+fn size<F: Future>(_serve: fn(Rc<Worker>, TcpStream) -> F) -> usize {
+    size_of::<F>()
+}

@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::visitor::Visitor;
 use crate::{http::Local, metrics::Event, worker::Worker};
@@ -30,10 +30,10 @@ pub(super) fn overdue(visitor: &Visitor) -> Local<()> {
 async fn strict_for(grace: Duration, mut strict: watch::Receiver<bool>) {
     loop {
         until(&mut strict, true).await;
-        tokio::select! {
-            biased;
-            () = until(&mut strict, false) => {}
-            () = tokio::time::sleep(grace) => return,
+        // Boxed: it is rare, and every plain connection would keep the room for it.
+        let relented = Box::pin(timeout(grace, until(&mut strict, false))).await;
+        if relented.is_err() {
+            return;
         }
     }
 }

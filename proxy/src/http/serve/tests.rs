@@ -154,3 +154,14 @@ async fn a_connection_that_rests_ends_when_the_proxy_leaves() {
     })
     .await;
 }
+
+#[test]
+fn a_connection_that_rests_keeps_no_room_for_one_that_works() {
+    let size = size(serve_http1::<crate::tcp::stream::Stream>);
+    assert!(size <= 640, "{size}");
+}
+
+/// What the future of `serve` takes, whatever it waits for.
+fn size<I, F: Future>(_serve: fn(I, Handler, Duration, Leaving) -> F) -> usize {
+    size_of::<F>()
+}
