@@ -47,7 +47,7 @@ impl Proxy {
     pub fn start(setup: Setup) -> Self {
         let Setup { name, identity, resources, going_to, coming_to, .. } = setup;
         let Setup { workers, connections, redirected, proxy_protocol_ports, log, .. } = setup;
-        let (queue_limit, keeps_case) = (setup.queue_limit, setup.keeps_case);
+        let (queue_limit, memory, keeps_case) = (setup.queue_limit, setup.memory, setup.keeps_case);
         let (discovery, feed) = Discovery::for_tests(resources);
         let clock = Clock::system();
         let listener = |to, port| match redirected {
@@ -66,6 +66,7 @@ impl Proxy {
             keeps_case,
             connections,
             queue_limit,
+            memory,
             head_limit: HEAD_LIMIT,
             strict_grace: HEAD_LIMIT,
         };

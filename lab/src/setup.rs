@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::mpsc::Sender, time::Dura
 use model::{
     inbound::MtlsMode, key::Key, mesh::OutboundPolicy, resource::Resource, service::Protocol,
 };
-use proxy::identity::Identity;
+use proxy::{identity::Identity, worker::Memory};
 
 use crate::{
     SERVICE,
@@ -31,6 +31,8 @@ pub struct Setup {
     pub connections: usize,
     /// How long a connection waits for room.
     pub queue_limit: Duration,
+    /// How much the process may hold.
+    pub memory: Memory,
     /// Ports that a load balancer speaks the PROXY protocol to.
     pub proxy_protocol_ports: BTreeSet<u16>,
     /// Whether it keeps names of headers as they were written.
@@ -57,6 +59,8 @@ impl Setup {
             workers: 1,
             connections: 1_000,
             queue_limit: Duration::from_secs(30),
+            // A process of many tests holds what none of them does.
+            memory: Memory::of_process(Some(u64::MAX)),
             proxy_protocol_ports: BTreeSet::new(),
             keeps_case: false,
             log: None,

@@ -181,15 +181,19 @@ impl Doorkeeper {
         room: &Arc<Semaphore>,
         worker: &Worker,
     ) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(room).try_acquire_owned() {
+        // What memory is missing for is told by whoever knows that.
+        let is_spent = worker.is_spent(Instant::now());
+        if !is_spent && let Ok(place) = Arc::clone(room).try_acquire_owned() {
             self.is_shedding = false;
             return Some(place);
         }
-        self.tell(worker);
+        if !is_spent {
+            self.tell(worker);
+        }
         if !self.is_shedding {
-            let place = Arc::clone(room).acquire_owned();
+            let place = place_with_memory(room, worker);
             let place = timeout(worker.plane.settings.queue_limit, place).await;
-            if let Ok(Ok(place)) = place {
+            if let Ok(Some(place)) = place {
                 return Some(place);
             }
             self.is_shedding = true;
@@ -213,6 +217,15 @@ impl Doorkeeper {
             warn!(?side, open, "all places for connections are taken: new ones wait");
         }
     }
+}
+
+/// A place, once there is memory for what comes by it, too.
+async fn place_with_memory(room: &Arc<Semaphore>, worker: &Worker) -> Option<OwnedSemaphorePermit> {
+    let place = Arc::clone(room).acquire_owned().await.ok();
+    while worker.is_spent(Instant::now()) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    place
 }
 
 fn serve(side: Side, stream: TcpStream, place: Place, worker: &Rc<Worker>) {

@@ -137,6 +137,12 @@ impl Gauge {
         self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         InFlight(Rc::clone(&self.0))
     }
+
+    /// How much is in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for InFlight {

@@ -34,6 +34,8 @@ pub struct Settings {
     pub proxy_protocol_ports: List<u16>,
     /// Whether names of headers are kept as they were written.
     pub preserve_header_case: bool,
+    /// How many bytes of memory the process may hold; nothing leaves it to the container's limit.
+    pub memory: Option<u64>,
     /// Threads that carry traffic.
     pub workers: NonZeroUsize,
     /// What is logged.
@@ -67,6 +69,10 @@ impl Settings {
         if workers.get() > MOST_WORKERS {
             reader.refuse("SERIN_WORKERS", format!("more than {MOST_WORKERS} gain nothing"));
         }
+        let memory = reader.optional("SERIN_MEMORY_BYTES");
+        if memory.is_some_and(|memory| memory < LEAST_MEMORY) {
+            reader.refuse("SERIN_MEMORY_BYTES", format!("less than {LEAST_MEMORY}"));
+        }
         let log = reader.or("SERIN_LOG", "info".to_owned());
         let access_log = reader.optional("SERIN_ACCESS_LOG");
         let drain = Duration::from_secs(reader.or("SERIN_DRAIN_SECONDS", DRAIN_SECONDS));
@@ -82,6 +88,7 @@ impl Settings {
                 probes,
                 proxy_protocol_ports,
                 preserve_header_case,
+                memory,
                 workers,
                 log,
                 access_log,
@@ -167,6 +174,8 @@ const SYSTEM_NAMESPACE: &str = "serin-system";
 const TRUST_FILE: &str = "/var/run/serin/trust/trust.pem";
 const TOKEN_FILE: &str = "/var/run/serin/token/token";
 const DRAIN_SECONDS: u64 = 30;
+/// Twice what a proxy at rest holds.
+const LEAST_MEMORY: u64 = 16 << 20;
 const MOST_WORKERS: usize = 64;
 
 #[cfg(test)]

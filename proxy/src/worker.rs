@@ -3,6 +3,7 @@
 
 mod heed;
 mod launch;
+mod memory;
 mod shortage;
 
 use std::{
@@ -19,8 +20,12 @@ use runtime::clock::Clock;
 use tokio::time::Instant;
 use tracing::warn;
 
-pub use self::launch::{Error, Workers};
+use self::memory::Room;
 use self::shortage::{Relief, Shortage};
+pub use self::{
+    launch::{Error, Workers},
+    memory::Memory,
+};
 use crate::{
     access_log::AccessLog,
     balance::Dice,
@@ -84,6 +89,8 @@ pub struct Settings {
     pub connections: usize,
     /// How long a connection waits for a place where all are taken.
     pub queue_limit: Duration,
+    /// How much all of them may hold together.
+    pub memory: Memory,
     /// How long the head of a request of HTTP/1 may take from its first byte to its last.
     pub head_limit: Duration,
     /// How long plain connections may go on when the workload takes them no more.
@@ -132,6 +139,7 @@ pub struct Worker {
     asking: RefCell<BTreeSet<Key>>,
     forgot_at: Cell<Instant>,
     shortage: Shortage,
+    memory: memory::Gauge,
 }
 
 impl Worker {
@@ -159,6 +167,7 @@ impl Worker {
             asking,
             forgot_at,
             shortage: Shortage::default(),
+            memory: memory::Gauge::default(),
         });
         worker.heed_mesh();
         worker
@@ -190,7 +199,30 @@ impl Worker {
     /// and closes what is only kept for later.
     pub fn exhausted(&self, why: &std::io::Error) {
         self.count(Event::Exhausted);
-        let now = Instant::now();
+        self.relieve(why, Instant::now());
+    }
+
+    /// Whether what is new is to be turned away, because the process holds as much memory as it
+    /// may. A few are served all the same: what they need is little, and were it not given back by
+    /// anybody, a proxy that serves nobody would be of no use.
+    #[must_use]
+    pub fn is_spent(&self, now: Instant) -> bool {
+        let room = self.memory.room(&self.plane.settings.memory, now);
+        let is_spent = room == Room::Spent && self.gauge.in_flight() > ALWAYS_SERVED;
+        if is_spent {
+            self.count(Event::MemorySpent);
+            self.relieve(&"the process holds as much memory as it may", now);
+        }
+        is_spent
+    }
+
+    /// Whether nothing is to be kept that only might be of use.
+    #[must_use]
+    pub fn is_short_of_memory(&self, now: Instant) -> bool {
+        self.memory.room(&self.plane.settings.memory, now) != Room::Ample
+    }
+
+    fn relieve(&self, why: &dyn std::fmt::Display, now: Instant) {
         let Relief { tell, free } = self.shortage.met(now);
         if tell {
             warn!(error = %why, "there is no room for another connection");
@@ -240,6 +272,9 @@ impl Worker {
     }
 }
 
+/// How much may be in flight on a worker whatever the memory: together less than a connection may
+/// hold.
+const ALWAYS_SERVED: usize = 16;
 /// How often a worker tidies up.
 const TIDY: Duration = Duration::from_secs(5);
 /// How many names a worker asks for at a time.

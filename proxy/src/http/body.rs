@@ -43,6 +43,8 @@ struct State {
     attempt: u32,
     kept: Vec<Bytes>,
     kept_bytes: usize,
+    /// How much may be kept.
+    room: usize,
     /// More was passed on than is kept, or nobody needs it any more.
     let_go: bool,
     ended: bool,
@@ -94,8 +96,8 @@ impl Source {
         }
         let incoming = Arriving::message(incoming, version);
         let (kept, trailers) = (Vec::new(), None);
-        let (kept_bytes, attempt, let_go, ended) = (0, 0, false, false);
-        let state = State { incoming, attempt, kept, kept_bytes, let_go, ended, trailers };
+        let (kept_bytes, room, attempt, let_go, ended) = (0, KEPT, 0, false, false);
+        let state = State { incoming, attempt, kept, kept_bytes, room, let_go, ended, trailers };
         Some(Rc::new(Self {
             state: RefCell::new(state),
             bytes: Cell::new(0),
@@ -116,6 +118,11 @@ impl Source {
         state.attempt += 1;
         let (source, attempt) = (Rc::clone(self), state.attempt);
         Some(RequestBody(Some(Reader { source, attempt, next: 0, told_trailers: false })))
+    }
+
+    /// Never keeps anything, so that what was read can be sent once. To be said before anything is.
+    pub fn keep_nothing(&self) {
+        self.state.borrow_mut().room = 0;
     }
 
     /// Keeps nothing any more: somebody has answered.
@@ -154,7 +161,7 @@ impl Source {
 
 impl State {
     fn keep(&mut self, data: &Bytes) -> bool {
-        if self.let_go || self.kept_bytes + data.len() > KEPT {
+        if self.let_go || self.kept_bytes + data.len() > self.room {
             self.let_go = true;
             self.kept.clear();
             return false;
@@ -348,3 +355,6 @@ impl Body for ResponseBody {
 
 /// How much of a request's body is kept to be sent again.
 pub const KEPT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,16 @@ pub(super) fn handle(
         // The application may be gone before it has taken the request, and nobody could tell.
         return here(leaving(&exchange));
     }
+    let began = exchange.started();
+    if visitor.worker.is_spent(began) {
+        let declined = decline(&visitor, &exchange, carried, Reason::Overloaded);
+        return Box::pin(std::future::ready(declined));
+    }
+    if let Some(source) = &source
+        && visitor.worker.is_short_of_memory(began)
+    {
+        source.keep_nothing();
+    }
     let visit = Visit { visitor, carried, head, source };
     Box::pin(visit.make(exchange, wish))
 }
@@ -100,24 +110,17 @@ impl Visit {
         }
     }
 
-    /// What is said of a failure: an answer, or to a peer's proxy that the application did not
-    /// begin with the request.
+    /// What is said of a failure.
     fn refuse(
         &self,
         exchange: &Exchange,
         failure: &Failure,
     ) -> Result<Response<ResponseBody>, h2::Error> {
-        let is_peer = self.visitor.is_peer;
         Ok(match failure {
             Failure::Connect(_) | Failure::NotProcessed | Failure::Closing => {
                 debug!(?failure, "the application did not begin with a request");
                 let reason = judge(&self.visitor, failure);
-                if is_peer && self.carried == Version::HTTP_2 {
-                    // Recorded like the answer that another client would have got.
-                    drop(not_processed(exchange, reason));
-                    return Err(h2::Reason::REFUSED_STREAM.into());
-                }
-                if is_peer { not_processed(exchange, reason) } else { answer(exchange, reason) }
+                return decline(&self.visitor, exchange, self.carried, reason);
             }
             Failure::BrokenOff => answer(exchange, Reason::BrokenOff),
             Failure::Garbled => answer(exchange, Reason::Garbled),
@@ -178,6 +181,21 @@ impl Visit {
             Some(_) | None => sent.into_response(exchange),
         }
     }
+}
+
+/// Says that the application did not begin with a request.
+fn decline(
+    visitor: &Visitor,
+    exchange: &Exchange,
+    carried: Version,
+    reason: Reason,
+) -> Result<Response<ResponseBody>, h2::Error> {
+    if !visitor.is_peer {
+        return Ok(answer(exchange, reason));
+    }
+    let response = not_processed(exchange, reason);
+    // Recorded like the answer that another client would have got.
+    if carried == Version::HTTP_2 { Err(h2::Reason::REFUSED_STREAM.into()) } else { Ok(response) }
 }
 
 /// Why the application did not begin with a request, and who is to know.

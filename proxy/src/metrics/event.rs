@@ -42,6 +42,9 @@ pub enum Event {
     InboundShed,
     /// There was no descriptor, port or memory for another connection.
     Exhausted,
+    /// A request was answered with 503, or a connection waited, because the process holds as much
+    /// memory as it may.
+    MemorySpent,
     /// Nobody had spoken on a connection for a while, and the server was asked, too. Where servers
     /// speak first this happens once; after that they are asked at once.
     FirstWordAwaited,
@@ -75,6 +78,7 @@ impl Event {
             Self::OutboundShed => "outbound_shed",
             Self::InboundShed => "inbound_shed",
             Self::Exhausted => "exhausted",
+            Self::MemorySpent => "memory_spent",
             Self::FirstWordAwaited => "first_word_awaited",
             Self::LogLineDropped => "log_line_dropped",
             Self::SpanDropped => "span_dropped",
@@ -95,7 +99,7 @@ impl Events {
 }
 
 /// Every event, in the order of their numbers.
-pub(super) const ALL: [Event; 18] = [
+pub(super) const ALL: [Event; 19] = [
     Event::RefusedPlain,
     Event::RefusedHandshake,
     Event::RefusedForeign,
@@ -111,6 +115,7 @@ pub(super) const ALL: [Event; 18] = [
     Event::OutboundShed,
     Event::InboundShed,
     Event::Exhausted,
+    Event::MemorySpent,
     Event::FirstWordAwaited,
     Event::LogLineDropped,
     Event::SpanDropped,

@@ -69,6 +69,14 @@ pub(super) fn handle(
         Err(reason) => return here(answer(&exchange, reason)),
     };
     exchange.directed(Rc::clone(&backend.recorder), None, None);
+    if caller.worker.is_spent(exchange.started()) {
+        return here(answer(&exchange, Reason::Overloaded));
+    }
+    if let Some(source) = &source
+        && caller.worker.is_short_of_memory(exchange.started())
+    {
+        source.keep_nothing();
+    }
     let trip = Trip { caller, backend, head, source };
     Box::pin(trip.make(exchange, wish))
 }

@@ -28,7 +28,7 @@ fn what_the_injector_says_is_understood() {
     assert_eq!(settings.workload.revision.as_ref().map(Revision::as_str), Some("7d9"));
     assert_eq!(settings.proxy_protocol_ports.0, [8080, 9000]);
     assert!(settings.preserve_header_case);
-    assert_eq!(settings.workers.get(), 1);
+    assert_eq!((settings.workers.get(), settings.memory), (1, None));
     assert_eq!(settings.drain, Duration::from_secs(30));
 }
 
@@ -39,6 +39,7 @@ fn every_mistake_is_told_at_once() {
     pairs.extend([
         ("SERIN_CONTROL", "serin-control"),
         ("SERIN_WORKERS", "0"),
+        ("SERIN_MEMORY_BYTES", "64"),
         ("SERIN_PROBES", "{"),
         ("SERIN_DRAIN_SECONDS", "soon"),
         ("SERIN_PROXY_PROTOCOL_PORTS", "http"),
@@ -49,6 +50,7 @@ fn every_mistake_is_told_at_once() {
         "POD_UID",
         "SERIN_CONTROL",
         "SERIN_WORKERS",
+        "SERIN_MEMORY_BYTES",
         "SERIN_PROBES",
         "SERIN_DRAIN_SECONDS",
         "SERIN_PROXY_PROTOCOL_PORTS",

@@ -9,6 +9,7 @@ use std::{
 };
 
 use model::{identity::SpiffeId, workload::Workload};
+use prometheus_client::metrics::gauge::Gauge;
 use runtime::{clock::Clock, telemetry};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     telemetry_rows::Rows,
     tls::Tls,
     trace::{self, Exporter, Resource},
-    worker::{Error, Listener, Plane, Settings, Workers},
+    worker::{Error, Listener, Memory, Plane, Settings, Workers},
 };
 
 /// Handles that the data plane reads from.
@@ -42,6 +43,7 @@ pub(super) struct Pod {
     pub(super) addresses: Addresses,
     pub(super) proxy_protocol_ports: Vec<u16>,
     pub(super) keeps_case: bool,
+    pub(super) memory: Memory,
     pub(super) workers: usize,
     pub(super) access_log: Option<bool>,
 }
@@ -57,6 +59,7 @@ impl Pod {
             addresses: addresses.clone(),
             proxy_protocol_ports: ports.0.clone(),
             keeps_case: said.preserve_header_case,
+            memory: Memory::of_process(said.memory),
             workers: workers.get(),
             access_log: *access_log,
         }
@@ -72,6 +75,10 @@ pub(super) fn start(
     let Handles { discovery, identity, drain, clock, rows } = handles;
     let counts = Metrics::new();
     counts.register(metrics);
+    let budget = Gauge::<i64>::default();
+    budget.set(i64::try_from(pod.memory.budget).unwrap_or(i64::MAX));
+    let help = "How much memory the process may hold before it turns requests away";
+    metrics.registry().register("serin_proxy_memory_budget_bytes", help, budget);
     let switch = match pod.access_log {
         None => Switch::AsTheMeshSays,
         Some(true) => Switch::On,
@@ -114,6 +121,7 @@ fn settings(pod: &Pod) -> Settings {
         keeps_case: pod.keeps_case,
         connections: CONNECTIONS,
         queue_limit: QUEUE_LIMIT,
+        memory: pod.memory.clone(),
         head_limit: HEAD_LIMIT,
         strict_grace: STRICT_GRACE,
     }

@@ -30,6 +30,8 @@ mod leaving;
 #[cfg(test)]
 mod logging;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod mesh;
 #[cfg(test)]
 mod namespace;
