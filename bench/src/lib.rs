@@ -13,6 +13,7 @@
 //! | [`launch`] | how each proxy is configured and started |
 //! | [`scenario`], [`measure`] | what is measured, and the measuring |
 //! | [`figures`], [`report`] | medians, ratios and goals; how they are shown and kept |
+//! | [`services`] | the many services of a mesh |
 //! | [`plan`] | what a run is asked for |
 //! | [`accounting`], [`certificates`], [`frames`], [`socket`] | tools of the above |
 
@@ -28,6 +29,7 @@ pub mod plan;
 pub mod pod;
 pub mod report;
 pub mod scenario;
+pub mod services;
 pub mod socket;
 pub mod upstream;
 

@@ -37,6 +37,9 @@ pub struct Args {
     /// How many connections.
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// The number of the first service to call.
+    #[arg(long, default_value_t = 0)]
+    first: usize,
     /// How many requests at a time on each connection of HTTP/2.
     #[arg(long, default_value_t = 64)]
     streams: usize,
@@ -83,6 +86,8 @@ pub enum Shape {
     Idle,
     /// The same with mutual TLS.
     IdleTls,
+    /// One request to each of many services, of which no connection is kept.
+    Services,
     /// Requests of which no two ask for the same host or path.
     Distinct,
 }
@@ -129,7 +134,9 @@ pub async fn run(args: &Args) -> Result<Outcome> {
     let counts = Rc::new(Counts::default());
     match args.shape {
         Shape::Paced => return paced::run(args),
-        Shape::Idle | Shape::IdleTls | Shape::Distinct => return idle::run(args, &counts).await,
+        Shape::Idle | Shape::IdleTls | Shape::Distinct | Shape::Services => {
+            return idle::run(args, &counts).await;
+        }
         _ => {}
     }
     let mut connections = JoinSet::new();
@@ -158,7 +165,7 @@ fn spawn(set: &mut JoinSet<Result<()>>, args: &Args, counts: &Rc<Counts>) -> Res
             let config = handshakes::config(args, Carries::Http1)?;
             set.spawn_local(handshakes::shake(target, config, counts))
         }
-        Shape::Paced | Shape::Idle | Shape::IdleTls | Shape::Distinct => {
+        Shape::Paced | Shape::Idle | Shape::IdleTls | Shape::Distinct | Shape::Services => {
             bail!("this shape makes its connections itself")
         }
     };

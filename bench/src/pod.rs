@@ -19,9 +19,13 @@ use model::{
     route::{HeaderMatch, PathMatch, RequestMatch, Route, WeightedBackend},
     service::{Protocol, Service},
 };
+use proxy::{discovery::TestFeed, worker::Memory};
 use serde::{Deserialize, Serialize};
 
-use crate::certificates::Holder;
+use crate::{
+    certificates::Holder,
+    services::{self, Services},
+};
 
 /// What a pod's proxy is started with.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,6 +42,13 @@ pub struct Args {
     /// Whether the endpoint has a proxy, or the pod insists that clients have one.
     #[arg(long)]
     mesh: bool,
+    /// How many services there are of which it knows what it asks for; none but one at `to`
+    /// otherwise.
+    #[arg(long, default_value_t = 0)]
+    services: usize,
+    /// How many of them can be called.
+    #[arg(long, default_value_t = 1)]
+    called: usize,
     /// Where its certificate is.
     #[arg(long)]
     identity: Option<PathBuf>,
@@ -81,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
         Way::Inbound => proxy.inbound(),
     };
     // Nobody answers what is not known: as with a control plane that has said all it has to say.
-    let _feed = proxy.take_feed();
+    let _feed = feed(args, proxy.take_feed())?;
     println!("{}", serde_json::to_string(&address)?);
     std::io::stdout().flush()?;
     for line in std::io::stdin().lock().lines() {
@@ -94,10 +105,27 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Says what it knows of many services when it is asked; the feed itself where there is only one.
+fn feed(args: &Args, feed: TestFeed) -> Result<Option<TestFeed>> {
+    if args.services == 0 {
+        return Ok(Some(feed));
+    }
+    let all = Services { count: args.services, upstream: args.to.port() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let answer = move || runtime.block_on(feed.answer_each(|key| all.under(key)));
+    std::thread::Builder::new().name("feed".to_owned()).spawn(answer)?;
+    Ok(None)
+}
+
 fn setup(args: &Args) -> Result<Setup> {
     let name = if args.way == Way::Outbound { crate::CLIENT } else { crate::SERVER };
     let mut setup = Setup::new(name);
     setup.connections = CONNECTIONS;
+    setup.memory = Memory::of_process(None);
+    if args.services > 0 {
+        let port = services::free_port()?;
+        setup.listening = (0..args.called).map(|number| services::address(number, port)).collect();
+    }
     if let Some(folder) = &args.identity {
         setup = setup.identity(Holder::read(folder)?.identity());
     }

@@ -93,6 +93,11 @@ pub const ADDED_P50: &str = "added p50";
 /// The same for the slowest hundredth.
 pub const ADDED_P99: &str = "added p99";
 
+/// What a service costs that the pod calls, with all of its endpoints.
+pub const CALLED: &str = "called service of 10 endpoints";
+/// What a service costs that the pod never calls.
+pub const NEVER_CALLED: &str = "service never called";
+
 use Who::{Direct, Envoy, Haproxy, Minimal, MinimalMimalloc, Nginx, Serin, SerinInbound};
 
 /// All that is measured.
@@ -204,6 +209,9 @@ pub const ALL: &[Scenario] = &[
             below(6.0, "idle HTTP/1 connection"),
             below(5.0, "100 idle mTLS connections"),
             below(70.0, "10,000 idle connections"),
+            below(5.0, CALLED),
+            // None: what is less than this is noise of a few pages.
+            below(0.1, NEVER_CALLED),
             below(1.0, "50,000 more distinct requests"),
             below(0.0, "series of 50,000 more"),
         ],

@@ -3,7 +3,8 @@
 //! what the two cost limits what can be measured.
 //!
 //! It answers a request of HTTP/1.1 for `/large` with [`LARGE`] bytes and all others with
-//! [`SMALL`]; a request of HTTP/2 with a body is taken for gRPC, and answered with a message.
+//! [`SMALL`], and closes after one for `/last`; a request of HTTP/2 with a body is taken for gRPC,
+//! and answered with a message.
 
 mod http1;
 mod http2;
@@ -14,7 +15,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::AsyncReadExt as _,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use crate::socket;
@@ -34,9 +35,12 @@ pub struct Places {
 /// If there is no port to be had.
 #[expect(clippy::print_stdout, reason = "whoever started it waits for this line")]
 pub async fn run() -> Result<()> {
-    let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let http = everywhere_on_loopback()?;
     let bytes = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let places = Places { http: http.local_addr()?, bytes: bytes.local_addr()? };
+    let places = Places {
+        http: (Ipv4Addr::LOCALHOST, http.local_addr()?.port()).into(),
+        bytes: bytes.local_addr()?,
+    };
     println!("{}", serde_json::to_string(&places)?);
     std::io::stdout().flush()?;
     tokio::task::spawn_local(async move {
@@ -52,6 +56,14 @@ pub async fn run() -> Result<()> {
             drop(serve(stream).await);
         });
     }
+}
+
+/// Takes connections to any of loopback's addresses, of which endpoints are made, and no others.
+fn everywhere_on_loopback() -> Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind_device(Some(b"lo"))?;
+    socket.bind((Ipv4Addr::UNSPECIFIED, 0).into())?;
+    Ok(socket.listen(BACKLOG)?)
 }
 
 async fn serve(mut stream: TcpStream) -> Result<()> {
@@ -73,6 +85,8 @@ async fn swallow(mut stream: TcpStream) {
         }
     }
 }
+
+const BACKLOG: u32 = 1024;
 
 /// What a small answer carries.
 pub const SMALL: usize = 100;

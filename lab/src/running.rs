@@ -57,9 +57,13 @@ impl Proxy {
                 original: OriginalDst::Fixed(to),
             },
         };
+        let outbound = match setup.listening {
+            all if all.is_empty() => listener(going_to, ports::OUTBOUND),
+            all => Listener { addresses: all, original: OriginalDst::Local },
+        };
         let settings = Settings {
             workers,
-            outbound: listener(going_to, ports::OUTBOUND),
+            outbound,
             inbound: listener(coming_to, ports::INBOUND),
             own_addresses: Vec::new(),
             proxy_protocol_ports,

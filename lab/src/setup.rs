@@ -40,6 +40,9 @@ pub struct Setup {
     /// Where its access log is written to, as the mesh says; it writes none if there is no such
     /// place.
     pub log: Option<Sender<Vec<u8>>>,
+    /// Where its application's connections come in, each of which goes where it was made to. One
+    /// place, whose connections all go to `going_to`, if there is none.
+    pub listening: Vec<SocketAddr>,
     /// Whether the kernel leads connections here and knows where they were going.
     pub redirected: bool,
 }
@@ -64,6 +67,7 @@ impl Setup {
             proxy_protocol_ports: BTreeSet::new(),
             keeps_case: false,
             log: None,
+            listening: Vec::new(),
             redirected: false,
         }
     }

@@ -12,6 +12,8 @@ pub enum OriginalDst {
     Kernel,
     /// All go to one address: for tests, and for whoever has no redirection.
     Fixed(SocketAddr),
+    /// Where they were made to: for measurements, which listen at every address that is called.
+    Local,
 }
 
 /// Why a connection's destination is not known.
@@ -36,6 +38,7 @@ impl OriginalDst {
     pub fn of(self, stream: &TcpStream) -> Result<SocketAddr, Error> {
         match self {
             Self::Fixed(address) => Ok(address),
+            Self::Local => Ok(canonical(stream.local_addr().map_err(Error::Read)?)),
             Self::Kernel => from_kernel(stream),
         }
     }

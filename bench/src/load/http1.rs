@@ -99,6 +99,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Answer>> {
 /// Asks for little.
 pub(super) const SMALL: &[u8] =
     b"GET /catalogue/items HTTP/1.1\r\nhost: catalogue\r\nuser-agent: bench\r\naccept: */*\r\n\r\n";
+/// Asks for little, and for an end of the connection to the server.
+pub(super) const LAST: &[u8] =
+    b"GET /last HTTP/1.1\r\nhost: service\r\nuser-agent: bench\r\naccept: */*\r\n\r\n";
 /// Asks for much.
 pub(super) const LARGE: &[u8] =
     b"GET /large HTTP/1.1\r\nhost: catalogue\r\nuser-agent: bench\r\naccept: */*\r\n\r\n";

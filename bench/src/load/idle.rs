@@ -8,6 +8,8 @@ use proxy::tls::Carries;
 use tokio::{net::TcpStream, task::JoinSet, time::sleep};
 use tokio_rustls::client::TlsStream;
 
+use crate::services;
+
 use super::{Args, Counts, Outcome, Shape, handshakes, http1, http2, spent, usages};
 
 /// Asks as `args` say, and reads what the watched processes hold while the connections are open.
@@ -15,6 +17,7 @@ pub(super) async fn run(args: &Args, counts: &Rc<Counts>) -> Result<Outcome> {
     let before = usages(&args.watch)?;
     let held = match args.shape {
         Shape::Distinct => (distinct(args, counts).await?, Vec::new()),
+        Shape::Services => (services(args, counts).await?, Vec::new()),
         Shape::IdleTls => (Vec::new(), over_tls(args, counts).await?),
         _ => (plain(args, counts).await?, Vec::new()),
     };
@@ -34,6 +37,16 @@ async fn plain(args: &Args, counts: &Counts) -> Result<Vec<http1::Connection>> {
         held.push(connection);
     }
     Ok(held)
+}
+
+async fn services(args: &Args, counts: &Counts) -> Result<Vec<http1::Connection>> {
+    for number in (args.first..).take(args.connections) {
+        let at = services::address(number, args.target.port());
+        let mut connection = http1::Connection::open(at).await?;
+        let asked = connection.ask(http1::LAST).await;
+        counts.add(asked.with_context(|| format!("service {number}"))?.body);
+    }
+    Ok(Vec::new())
 }
 
 async fn over_tls(args: &Args, counts: &Counts) -> Result<Vec<TlsStream<TcpStream>>> {

@@ -1,5 +1,7 @@
 //! What is resident in a proxy that holds connections, or has seen many requests.
 
+use std::ops::Range;
+
 use anyhow::{Context as _, Result};
 
 use super::{Rows, float, load, pids};
@@ -7,6 +9,7 @@ use crate::{
     CLIENT, SERVER, accounting,
     launch::{Place, Running, Who},
     pod::Report,
+    scenario,
 };
 
 /// Measures each kind once.
@@ -17,14 +20,26 @@ pub(super) fn round(place: &Place, rows: &mut Rows) -> Result<()> {
         let held = Held::by(place, "outbound", "idle", connections)?;
         rows.add(Who::Serin, figure, "MB", mb(held.after));
         if connections == 10_000 {
-            let each = float(held.after.saturating_sub(held.before)) / float(connections);
-            rows.add(Who::Serin, "idle HTTP/1 connection", "KB", each);
+            rows.add(Who::Serin, "idle HTTP/1 connection", "KB", held.each(connections));
         }
     }
     let held = Held::by(place, "inbound", "idle-tls", 100)?;
     let grown = held.after.saturating_sub(held.before);
     rows.add(Who::Serin, "100 idle mTLS connections", "MB", mb(grown));
+    of_services(place, rows)?;
     distinct(place, rows)
+}
+
+/// What services cost: those that are called, and those that are only there.
+fn of_services(place: &Place, rows: &mut Rows) -> Result<()> {
+    let called = Held::calling(place, CALLED, WARM..CALLED)?;
+    let each = called.each((CALLED - WARM) as u64);
+    rows.add(Who::Serin, scenario::CALLED, "KB", each);
+    let [one, all] = [1, KNOWN].map(|known| Held::calling(place, known, 0..1));
+    let grown = Held { before: one?.grown(), after: all?.grown() };
+    let each = grown.each(KNOWN as u64 - 1);
+    rows.add(Who::Serin, scenario::NEVER_CALLED, "KB", each);
+    Ok(())
 }
 
 /// The second half of many requests of which no two are alike must leave nothing behind.
@@ -60,6 +75,29 @@ impl Held {
         let after = hold(place, way, shape, connections, &running)?;
         Ok(Self { before, after })
     }
+
+    /// Of a pod that calls some of `known` services, after it has called all before those.
+    fn calling(place: &Place, known: usize, called: Range<usize>) -> Result<Self> {
+        let (_upstream, places) = place.upstream()?;
+        let (known, end) = (known.to_string(), called.end.to_string());
+        let args = ["--way", "outbound", "--services", &known, "--called", &end];
+        let running = place.own("bench-pod", &args, &place.identity(CLIENT), places.http)?;
+        let before = match called.start {
+            0 => resident(&running)?,
+            earlier => call(place, 0..earlier, &running)?,
+        };
+        let after = call(place, called, &running)?;
+        Ok(Self { before, after })
+    }
+
+    const fn grown(&self) -> u64 {
+        self.after.saturating_sub(self.before)
+    }
+
+    /// What is added for each of `count`, in kilobytes of a thousand bytes.
+    fn each(&self, count: u64) -> f64 {
+        float(self.grown()) * 1.024 / float(count)
+    }
 }
 
 fn start(place: &Place, way: &str, to: std::net::SocketAddr) -> Result<Running> {
@@ -80,8 +118,20 @@ fn hold(place: &Place, way: &str, shape: &str, connections: u64, running: &Runni
     let identity = place.identity(name);
     let identity = identity.to_string_lossy();
     let args = ["--target", &target, "--shape", shape, "--connections", &connections];
-    let more = ["--identity", &identity, "--warm", "1.5"];
-    let mut args: Vec<_> = args.into_iter().chain(more).map(str::to_owned).collect();
+    watch(place, running, args.into_iter().chain(["--identity", &identity]))
+}
+
+/// Calls some of the services once; says what the proxy holds then.
+fn call(place: &Place, services: Range<usize>, running: &Running) -> Result<u64> {
+    let (target, count) = (running.entry.to_string(), services.len().to_string());
+    let first = services.start.to_string();
+    let args = ["--target", &target, "--shape", "services", "--connections", &count];
+    watch(place, running, args.into_iter().chain(["--first", &first]))
+}
+
+/// Runs the load generator, waits until all rests, and says what the proxy holds then.
+fn watch<'a>(place: &Place, running: &Running, args: impl Iterator<Item = &'a str>) -> Result<u64> {
+    let mut args: Vec<_> = args.chain(["--warm", REST]).map(str::to_owned).collect();
     args.extend(pids(&running.pids()));
     let outcome = load(place, &args)?;
     outcome.rss_kb.first().copied().context("nobody was watched")
@@ -97,4 +147,28 @@ fn mb(kib: u64) -> f64 {
     float(kib) * 1024.0 / 1e6
 }
 
+/// Seconds: connections of HTTP/1 rest two seconds after their last request at the latest.
+const REST: &str = "2.5";
+/// How many services there are to be called.
+const CALLED: usize = 1_100;
+/// How many of them are called before it counts: what is made once is no cost of each.
+const WARM: usize = 100;
+/// How many services there are of which one is called.
+const KNOWN: usize = 5_000;
 const TEN_THOUSAND: &str = "10,000 idle connections";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_divided_in_kilobytes_of_a_thousand_bytes() {
+        let each = Held { before: 1_000, after: 6_000 }.each(1_000);
+        assert!((each - 5.12).abs() < 1e-9, "{each}");
+    }
+
+    #[test]
+    fn what_shrinks_has_cost_nothing() {
+        assert!(Held { before: 7, after: 5 }.each(10).abs() < f64::EPSILON);
+    }
+}

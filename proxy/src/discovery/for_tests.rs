@@ -52,6 +52,19 @@ impl TestFeed {
         Some(key)
     }
 
+    /// Answers every look-up of something not held with what `known` says there is, and holds all
+    /// of that from then on, for as long as anyone asks.
+    pub async fn answer_each(mut self, known: impl Fn(&Key) -> Vec<(Key, Resource)>) {
+        while let Some(command) = self.commands.recv().await {
+            let Command::LookUp { key, answer } = command else { continue };
+            let found = known(&key).into_iter();
+            let found = found.map(|(key, it)| (key.canonical(), Some(Answer::Found(it))));
+            self.store.apply([(key.clone(), Some(Answer::Absent))].into_iter().chain(found));
+            // Whoever asked may have given up; the answer is held either way.
+            drop(self.store.current(&key).map(|held| answer.send(held)));
+        }
+    }
+
     /// Answers every look-up of something not held with [`Answer::Absent`], for as long as anyone
     /// asks.
     pub async fn answer_absent(mut self) {
