@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 fn said_by(arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_fuzz")).args(arguments).output().unwrap();
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    let output = Command::new(env!("CARGO_BIN_EXE_fuzz")).args(arguments).output();
+    let output = output.expect("it is built beside this test");
+    (output.status.success(), String::from_utf8(output.stdout).expect("text"))
 }
 
 /// CI takes those that are named: a target that is not listed would be compiled and never tried.

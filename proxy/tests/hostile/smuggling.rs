@@ -125,8 +125,8 @@ fn judge_upstream(kept: &Kept, went: &[Went]) -> Vec<String> {
     let texts = streams.iter().map(|bytes| String::from_utf8_lossy(bytes).to_lowercase());
     let leaked = texts.filter_map(|text| {
         let (before, _) = text.split_once("x-hop")?;
-        let since = before.rfind("/q").unwrap_or_default();
-        Some(format!("what Connection named was passed on: {:?}", &before[since..]))
+        let since = before.rsplit_once("/q").map_or(before, |(_, since)| since);
+        Some(format!("what Connection named was passed on: /q{since}"))
     });
     misread.chain(leaked).map(|fault| format!("upstream: {fault}")).collect()
 }
