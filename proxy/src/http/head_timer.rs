@@ -34,7 +34,8 @@ pub struct Watched<I> {
     flushed: bool,
 }
 
-/// How long a head has taken. Nearly all come at once: none is timed before more of it is asked for.
+/// How long a head has taken. Nearly all come at once: none is timed before more of it is asked
+/// for.
 #[derive(Debug)]
 enum Time {
     /// No head has begun.

@@ -1,10 +1,10 @@
 //! Connections of HTTP/2 to one endpoint, shared by many requests at a time.
 //!
-//! The oldest connection with a free place is used first: what is sent together is written together.
-//! A further one is opened when fewer places are free than half a connection has, so that a place is
-//! free by the time it is needed. Whoever finds none stands in line, and the first in line gets the
-//! next place, be it given back or on a new connection. Connections are opened one at a time, and
-//! no more of them than [`CONNECTIONS`].
+//! The oldest connection with a free place is used first: what is sent together is written
+//! together. A further one is opened when fewer places are free than half a connection has, so that
+//! a place is free by the time it is needed. Whoever finds none stands in line, and the first in
+//! line gets the next place, be it given back or on a new connection. Connections are opened one at
+//! a time, and no more of them than [`CONNECTIONS`].
 
 mod connection;
 

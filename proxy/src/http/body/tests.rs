@@ -12,7 +12,7 @@ use super::*;
 async fn can_be_sent_again(is_kept: bool) -> bool {
     let (mut client, server) = duplex(4096);
     let answer = service_fn(|request: Request<Incoming>| async move {
-        let source = Source::new(request.into_body(), Version::HTTP_11, None).unwrap();
+        let source = Source::new(request.into_body(), Version::HTTP_11, &mut None).unwrap();
         if !is_kept {
             source.keep_nothing();
         }

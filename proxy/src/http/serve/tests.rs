@@ -162,6 +162,6 @@ fn a_connection_that_rests_keeps_no_room_for_one_that_works() {
 }
 
 /// What the future of `serve` takes, whatever it waits for.
-fn size<I, F: Future>(_serve: fn(I, Handler, Duration, Leaving) -> F) -> usize {
+fn size<I, F: Future>(_serve: fn(I, Handler, Reading, Leaving) -> F) -> usize {
     size_of::<F>()
 }
