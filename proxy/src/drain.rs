@@ -40,11 +40,15 @@ pub struct Drain {
 /// Counts what one worker has in flight: requests, and connections that carry bytes of no known
 /// protocol. Only the worker writes to it, so that counting costs no locked instruction.
 #[derive(Debug)]
-pub struct Gauge(Rc<Arc<AtomicUsize>>);
+pub struct Gauge(Rc<Count>);
 
 /// Something in flight, until it is dropped.
 #[derive(Debug)]
-pub struct InFlight(Rc<Arc<AtomicUsize>>);
+pub struct InFlight(Rc<Count>);
+
+/// What a worker counts, and others read. Those who count share it without a locked instruction.
+#[derive(Debug)]
+struct Count(Arc<AtomicUsize>);
 
 impl Drain {
     /// A proxy that serves.
@@ -91,7 +95,7 @@ impl Drain {
             counts.push(Arc::clone(&count));
             counts
         });
-        Gauge(Rc::new(count))
+        Gauge(Rc::new(Count(count)))
     }
 
     /// What all workers have in flight.
@@ -134,20 +138,30 @@ impl Gauge {
     /// Counts one more thing in flight, until the result is dropped.
     #[must_use]
     pub fn enter(&self) -> InFlight {
-        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.0.set(self.0.value() + 1);
         InFlight(Rc::clone(&self.0))
     }
 
     /// How much is in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
+        self.0.value()
+    }
+}
+
+impl Count {
+    fn value(&self) -> usize {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, value: usize) {
+        self.0.store(value, Ordering::Relaxed);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.store(self.0.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        self.0.set(self.0.value().saturating_sub(1));
     }
 }
 

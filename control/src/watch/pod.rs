@@ -14,6 +14,7 @@ use k8s_openapi::{
 
 /// A pod that is not over.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a pod")]
 pub struct Pod {
     /// Its uid.
     pub uid: Arc<str>,

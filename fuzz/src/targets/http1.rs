@@ -187,7 +187,7 @@ async fn pass(bytes: &[u8]) -> (Vec<Stream>, Vec<u8>) {
 async fn answer(
     streams: Streams,
     request: Request<Incoming>,
-    in_request: Option<InRequest>,
+    mut in_request: Option<InRequest>,
 ) -> Result<Response<ResponseBody>, h2::Error> {
     let (parts, body) = request.into_parts();
     let version = parts.version;
@@ -196,7 +196,7 @@ async fn answer(
     let codings: Vec<_> = codings.map(|coding| coding.as_bytes().to_ascii_lowercase()).collect();
     let mut head = Head::from_parts(parts);
     head.strip_claims();
-    let source = Source::new(body, version, in_request.map(Rc::new));
+    let source = Source::new(body, version, &mut in_request);
     let refused = |status| {
         let mut response = Response::new(ResponseBody::Full(Some(Bytes::from_static(b"serin"))));
         *response.status_mut() = status;

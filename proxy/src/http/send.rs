@@ -91,7 +91,7 @@ impl Lease {
         drop(busy);
         match hold {
             Hold::Http1 { connection, endpoint, keep: true } => {
-                endpoint.http1.give(connection, now)
+                endpoint.http1.give(connection, now);
             }
             Hold::Http1 { .. } | Hold::Http2 { .. } => {}
         }
