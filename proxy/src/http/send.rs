@@ -177,21 +177,25 @@ fn send_http2(
 ) -> impl Future<Output = Result<Answered, Failure>> {
     async move {
         let busy = endpoint.enter();
-        // A connection that is told to close refuses what it is given before it is marked as
-        // closed.
-        let mut unsent = None;
-        for _ in 0..UNSENT {
+        // Why the last attempt came to nothing: nobody can have begun to work on it.
+        let (mut unsent, mut left, mut closing) = (None, UNSENT, CLOSING);
+        while left > 0 && closing > 0 {
             let taken = Http2Pool::take(endpoint, means.tls, means.patience).await;
             let lease = taken.map_err(Failure::Connect)?;
+            // Before anything is sent: what is not there any more was sent before.
+            let Ok(body) = body(source) else { return Err(unsent.unwrap_or(Failure::BodyGone)) };
             let may_be_too_much = lease.may_be_too_much();
             let asked = match begin_http2(&lease, means, hop, head, source.is_some()) {
                 Ok(asked) => asked,
-                Err(error) => {
-                    unsent = Some(error);
+                // A connection that is told to close refuses what it is given before it is marked
+                // as closed.
+                Err(error) if error.is_io() || error.is_go_away() => {
+                    closing -= 1;
                     continue;
                 }
+                Err(error) => return Err(Failure::Broken(Broken::Http2(error))),
             };
-            match asked.answer(body(source)?).await.map_err(judge_http2) {
+            match asked.answer(body).await.map_err(judge_http2) {
                 Ok(response) => {
                     lease.settle();
                     let hold = Hold::Http2 { _place: lease };
@@ -199,17 +203,19 @@ fn send_http2(
                 }
                 // Left out by a server that goes on with its next connection. A peer's proxy says
                 // so only when its pod leaves.
-                Err(Failure::Closing) if hop == Hop::Http2 || means.patience.is_none() => {}
+                Err(Failure::Closing) if hop == Hop::Http2 || means.patience.is_none() => {
+                    unsent = Some(Failure::Closing);
+                }
                 // What a server says of its limit has arrived with its refusal: now this waits.
                 Err(Failure::NotProcessed) if hop == Hop::Http2 && may_be_too_much => {
                     lease.settle();
+                    unsent = Some(Failure::NotProcessed);
                 }
                 Err(failure) => return Err(failure),
             }
+            left -= 1;
         }
-        // Whatever else it is, it will not do with another connection either.
-        let other = unsent.filter(|error| !error.is_io() && !error.is_go_away());
-        Err(other.map_or(Failure::Closing, |error| Failure::Broken(Broken::Http2(error))))
+        Err(unsent.unwrap_or(Failure::Closing))
     }
 }
 
@@ -349,5 +355,7 @@ const fn by_http1(incoming: hyper::body::Incoming) -> Arriving {
     Arriving::message(incoming, Version::HTTP_11)
 }
 
-/// How often a connection may refuse a request before we call it a refusal.
+/// How many connections may turn out to be closing: as many as there may be.
+const CLOSING: usize = 64;
+/// How often a server may leave a request out before we call it a refusal.
 const UNSENT: usize = 4;

@@ -2,6 +2,8 @@
 //! CONNECT, and HTTP/2's extended CONNECT (RFC 8441). Once both sides have agreed, bytes are
 //! carried and nobody looks.
 
+use std::cell::Cell;
+
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -9,8 +11,13 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
-    Local, arriving::ServersEnd, body::ResponseBody, exchange::Exchange, head::strip_hop,
-    recorder::Shared, send::Sent,
+    Local,
+    arriving::ServersEnd,
+    body::ResponseBody,
+    exchange::Exchange,
+    head::{strip_claims, strip_hop},
+    recorder::Shared,
+    send::Sent,
 };
 use crate::{
     cause::causes,
@@ -73,6 +80,7 @@ pub fn agree(
     let (mut parts, server) = ServersEnd::of(response);
     let upgrade = parts.headers.get(header::UPGRADE).cloned();
     strip_hop(&mut parts.headers, marks);
+    strip_claims(&mut parts.headers, marks);
     if let Some(upgrade) = upgrade {
         parts.headers.insert(header::UPGRADE, upgrade);
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -88,17 +96,21 @@ pub fn agree(
 }
 
 async fn carry(client: OnUpgrade, server: ServersEnd, recorder: &Shared, overdue: Local<()>) {
-    let series = recorder.streams(Flags::None);
+    let (series, opened) = (recorder.streams(Flags::None), Cell::new(false));
+    let open = || {
+        series.open();
+        opened.set(true);
+    };
     let carried = async {
         match server {
             ServersEnd::Upgraded(server) => {
                 let (client, server) = tokio::try_join!(client, server)?;
-                series.open();
+                open();
                 Ok(relay(&mut TokioIo::new(client), &mut TokioIo::new(server), &*series).await)
             }
             ServersEnd::Tunnel(mut server) => {
                 let client = client.await?;
-                series.open();
+                open();
                 Ok(relay(&mut TokioIo::new(client), &mut server, &*series).await)
             }
         }
@@ -108,13 +120,12 @@ async fn carry(client: OnUpgrade, server: ServersEnd, recorder: &Shared, overdue
         () = overdue => Ok(Ok(())),
         carried = carried => carried,
     };
+    if opened.get() {
+        series.close();
+    }
     match carried {
-        Ok(relayed) => {
-            series.close();
-            if let Err(error) = relayed {
-                debug!(error = causes(&error), "an upgraded connection ended early");
-            }
-        }
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(error = causes(&error), "an upgraded connection ended early"),
         Err(error) => debug!(%error, "an upgrade was agreed on and did not come about"),
     }
 }

@@ -75,12 +75,12 @@ impl Http2Lease {
     /// say.
     #[must_use]
     pub fn may_be_too_much(&self) -> bool {
-        !self.connection.settled.get() && self.connection.streams.get() > 1
+        self.connection.may_be_too_much()
     }
 
     /// The server has answered, or refused.
     pub fn settle(&self) {
-        self.connection.settled.set(true);
+        self.connection.settle();
     }
 
     fn take(connection: &Rc<Connection>, endpoint: &Rc<Endpoint>) -> Self {
@@ -136,16 +136,16 @@ impl Http2Pool {
     fn place(&self, endpoint: &Rc<Endpoint>) -> Option<Http2Lease> {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|connection| !connection.is_over());
-        let has_place = |connection: &&Rc<Connection>| connection.streams.get() < STREAMS;
+        let has_place = |it: &&Rc<Connection>| it.streams.get() < it.places.get();
         connections.iter().find(has_place).map(|connection| Http2Lease::take(connection, endpoint))
     }
 
     /// Opens a further connection when places become few.
     fn open_ahead(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) {
-        let free = |connection: &Rc<Connection>| STREAMS.saturating_sub(connection.streams.get());
+        let free = |it: &Rc<Connection>| it.places.get().saturating_sub(it.streams.get());
         // Nearly always the last one has enough; counting all would cost each request.
         let connections = self.connections.borrow();
-        let mut left = FEW;
+        let mut left = connections.last().map_or(FEW, |last| last.places.get().div_ceil(2));
         let plenty = connections.iter().rev().any(|connection| {
             left = left.saturating_sub(free(connection));
             left == 0

@@ -52,7 +52,9 @@ impl Places {
 
     async fn wait(&self, patience: Option<Duration>) -> Result<Place, Error> {
         let (waiting, turn) = oneshot::channel();
-        self.0.line.borrow_mut().push_back(waiting);
+        if !self.0.stand_in_line(waiting) {
+            return Err(Error::Crowded);
+        }
         let limit = patience.map_or(QUEUE_LIMIT, |patience| patience.min(QUEUE_LIMIT));
         // A place that comes too late is dropped with `turn`, and so goes to the next in line.
         match timeout(limit, turn).await {
@@ -63,6 +65,19 @@ impl Places {
 }
 
 impl Room {
+    /// Whether there was room in the line.
+    fn stand_in_line(&self, waiting: oneshot::Sender<Place>) -> bool {
+        let mut line = self.line.borrow_mut();
+        if line.len() >= LINE {
+            line.retain(|waiting| !waiting.is_closed());
+        }
+        let has_room = line.len() < LINE;
+        if has_room {
+            line.push_back(waiting);
+        }
+        has_room
+    }
+
     fn first_in_line(&self) -> Option<oneshot::Sender<Place>> {
         let mut line = self.line.borrow_mut();
         loop {
@@ -84,6 +99,8 @@ impl Drop for Place {
     }
 }
 
+/// How many requests may wait.
+const LINE: usize = 4096;
 /// How long a request waits in line for others to end.
 pub(super) const QUEUE_LIMIT: Duration = Duration::from_secs(1);
 

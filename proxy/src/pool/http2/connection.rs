@@ -2,11 +2,13 @@
 //! now and then whether there is still someone on the other side.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     convert::Infallible,
-    fmt,
+    fmt, io,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -17,13 +19,14 @@ use h2::{
 };
 use http::Request;
 use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
 use tracing::debug;
 
 use crate::{
-    http::{CONNECTION_WINDOW, LONGEST_HEAD, STREAM_WINDOW},
+    http::{CONNECTION_WINDOW, LONGEST_HEAD, STREAM_WINDOW, STREAMS},
     pool::{
         Endpoint,
         age::Age,
@@ -35,16 +38,15 @@ use crate::{
 
 /// A connection that requests share.
 pub(super) struct Connection {
-    sender: RefCell<SendRequest<Bytes>>,
-    /// Whether the server takes fewer requests at a time than there were: a sender that waits for
-    /// a place turns away what comes after.
-    is_narrow: Cell<bool>,
+    sender: SendRequest<Bytes>,
     /// What a further connection is opened with.
     pub(super) tls: Arc<Tls>,
     /// How many requests are under way.
     pub(super) streams: Rc<Cell<u32>>,
+    /// How many it takes at a time, as far as the server has said.
+    pub(super) places: Cell<u32>,
     /// Whether the server has answered anything: then what it says of its limits has been heard.
-    pub(super) settled: Cell<bool>,
+    settled: Cell<bool>,
     /// Since when there are none.
     pub(super) idle_since: Cell<Instant>,
     /// How long it has been used.
@@ -66,32 +68,44 @@ impl Connection {
         head: Request<()>,
         has_ended: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        let sent = if self.is_narrow.get() {
-            let mut sender = self.sender.borrow().clone();
-            sender.send_request(head, has_ended)
-        } else {
-            self.sender.borrow_mut().send_request(head, has_ended)
-        };
-        match &sent {
-            Err(error) if error.is_io() || error.is_go_away() => self.is_over.set(true),
-            Err(_) => self.is_narrow.set(true),
-            Ok(_) => {}
+        // A clone for each: a sender remembers the request that took the server's last place, and
+        // what it remembers is not reset when its client goes away.
+        let sent = self.sender.clone().send_request(head, has_ended);
+        if sent.as_ref().is_err_and(|error| error.is_io() || error.is_go_away()) {
+            self.is_over.set(true);
         }
         sent
+    }
+
+    /// Whether a request may be more than the server takes at a time, which it had no chance to
+    /// say.
+    pub(super) fn may_be_too_much(&self) -> bool {
+        !self.settled.get() && self.streams.get() > 1
+    }
+
+    /// The server has answered, or refused: what it has said of its limits holds from now on.
+    pub(super) fn settle(&self) {
+        if !self.settled.replace(true) {
+            let most = self.sender.current_max_send_streams();
+            self.places.set(u32::try_from(most).unwrap_or(u32::MAX).clamp(1, STREAMS));
+        }
     }
 }
 
 /// Connects, and begins HTTP/2.
 pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Connection, Error> {
     let stream = open(tls, endpoint, Carries::Http2).await?;
+    let heard = Rc::new(Cell::new(false));
     let (sender, mut connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_max_send_streams(UNTIL_TOLD)
         .max_send_buffer_size(STREAM_WINDOW as usize)
+        // What was on its way when clients gave up is not held against the server.
+        .max_concurrent_reset_streams(STREAMS as usize * 4)
         .max_header_list_size(LONGEST_HEAD)
         .enable_push(false)
-        .handshake::<_, Bytes>(stream)
+        .handshake::<_, Bytes>(Hearing { inner: stream, heard: Rc::clone(&heard) })
         .await
         .map_err(Error::Http2)?;
     let (needed, unneeded) = oneshot::channel();
@@ -101,7 +115,7 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
     tokio::task::spawn_local(async move {
         let silent = async {
             match pings {
-                Some(pings) => falls_silent(pings, &watched).await,
+                Some(pings) => falls_silent(pings, &watched, &heard).await,
                 None => std::future::pending().await,
             }
         };
@@ -110,10 +124,10 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
     });
     let now = Instant::now();
     Ok(Connection {
-        sender: RefCell::new(sender),
-        is_narrow: Cell::new(false),
+        sender,
         tls: Arc::clone(tls),
         streams,
+        places: Cell::new(STREAMS),
         settled: Cell::new(false),
         idle_since: Cell::new(now),
         age: Age::new(now),
@@ -124,7 +138,7 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
 
 /// Reads and writes until the connection has ended, nobody needs it, or the other side is silent.
 async fn drive(
-    mut connection: h2::client::Connection<Stream, Bytes>,
+    mut connection: h2::client::Connection<Hearing, Bytes>,
     silent: impl Future<Output = ()>,
     mut unneeded: oneshot::Receiver<Infallible>,
 ) {
@@ -148,19 +162,72 @@ async fn drive(
     }
 }
 
-/// Ends when the other side has not answered a ping in time while requests were under way.
-async fn falls_silent(mut pings: PingPong, streams: &Cell<u32>) {
+/// Ends when nothing came for a while, and no answer to a ping either, while requests were under
+/// way. A ping is sent only where nothing comes: behind what is on its way it could be late.
+async fn falls_silent(mut pings: PingPong, streams: &Cell<u32>, heard: &Cell<bool>) {
     loop {
         sleep(PING).await;
-        if streams.get() == 0 {
+        if heard.take() || streams.get() == 0 {
             continue;
         }
         match timeout(PING_LIMIT, pings.ping(Ping::opaque())).await {
             Ok(Ok(_pong)) => {}
             // The connection is about to say so itself.
             Ok(Err(_)) => return std::future::pending().await,
+            Err(_elapsed) if heard.get() => {}
             Err(_elapsed) => return,
         }
+    }
+}
+
+/// A stream that notes that something has come.
+struct Hearing {
+    inner: Stream,
+    heard: Rc<Cell<bool>>,
+}
+
+impl AsyncRead for Hearing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.heard.set(true);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Hearing {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
 
