@@ -132,6 +132,19 @@ pub fn pick<'a, T>(
     }
 }
 
+/// The cheapest of the candidates that are not to be skipped, of equal ones any; nothing if all are.
+/// For whoever has been turned away before: two drawn at random may both be about to leave.
+pub fn pick_cheapest<'a, T>(
+    candidates: &'a [T],
+    dice: &Dice,
+    cost: impl Fn(&T) -> f64,
+    skip: impl Fn(&T) -> bool,
+) -> Option<&'a T> {
+    let (before, after) = candidates.split_at_checked(dice.below(candidates.len()))?;
+    let left = after.iter().chain(before).filter(|candidate| !skip(candidate));
+    left.min_by(|a, b| cost(a).total_cmp(&cost(b)))
+}
+
 /// What an endpoint that was never used is taken to need: little, so that it is tried, and not
 /// nothing, so that not all requests try it at once.
 const UNKNOWN_MICROS: f64 = 1_000.0;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Dice, Load, pick};
+use super::{Dice, Load, pick, pick_cheapest};
 
 fn loads(count: usize) -> (Instant, Vec<Load>) {
     let now = Instant::now();
@@ -75,4 +75,23 @@ fn what_is_to_be_skipped_is_skipped_and_nothing_is_left_if_that_is_all() {
         assert_eq!(pick(&candidates, &dice, |_| 1.0, |one| *one != 2), Some(&2));
         assert_eq!(pick(&candidates, &dice, |_| 1.0, |_| true), None);
     }
+}
+
+#[test]
+fn who_was_turned_away_gets_the_cheapest_of_what_is_left_and_any_of_equal_ones() {
+    let costs = [5.0, 1.0, 3.0, 1.0, 9.0];
+    let mut met = [0; 5];
+    for seed in 0..50 {
+        let dice = Dice::new(seed);
+        let indices: Vec<usize> = (0..5).collect();
+        let cheapest = |skip: &dyn Fn(&usize) -> bool| {
+            pick_cheapest(&indices, &dice, |index| costs[*index], skip).copied()
+        };
+        met[cheapest(&|_| false).unwrap()] += 1;
+        assert_eq!(cheapest(&|index| costs[*index] < 3.0), Some(2));
+        assert_eq!(cheapest(&|_| true), None);
+    }
+    assert_eq!(met[1] + met[3], 50);
+    assert!(met[1] > 0 && met[3] > 0, "{met:?}");
+    assert_eq!(pick_cheapest(&[0; 0], &Dice::new(1), |_| 1.0, |_| false), None);
 }

@@ -275,6 +275,9 @@ impl BackendView {
         let pick = |members: &[Rc<Member>]| {
             let cost = |member: &Rc<Member>| member.endpoint.cost(now);
             let skip = |member: &Rc<Member>| tried.contains(member.endpoint.address);
+            if tried.is_any() {
+                return balance::pick_cheapest(members, &worker.dice, cost, skip).cloned();
+            }
             balance::pick(members, &worker.dice, cost, skip).cloned()
         };
         match group {
@@ -386,8 +389,9 @@ fn service_labels(id: &ServiceId, name: &Arc<str>, namespace: &Arc<str>) -> Arc<
     Arc::new(ServiceLabels { host, name, namespace })
 }
 
-/// How many endpoints a request is tried on.
-pub const ATTEMPTS: usize = 3;
+/// How many endpoints a request is tried on. It is tried again only if nobody can have begun to work
+/// on it, which is soon known; of a service that is scaled down most may be about to leave at once.
+pub const ATTEMPTS: usize = 6;
 /// How long connecting to a pod by its own address may take.
 const DIRECT_CONNECT: Duration = Duration::from_secs(5);
 /// A round of a split: one point per basis point.

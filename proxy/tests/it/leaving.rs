@@ -15,6 +15,7 @@ use lab::{Authority, Pair, Proxy, Setup, endpoints, meshed, service, service_id}
 use model::{endpoint::Endpoint, inbound::MtlsMode, key::Key};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
     task::JoinSet,
     time::Instant,
 };
@@ -330,5 +331,22 @@ async fn an_application_that_ends_each_connection_after_a_request_serves_all_of_
         let response = client.send_request(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         words(response).await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_request_finds_the_one_of_six_endpoints_that_is_left() {
+    let application = echo().await;
+    let mut endpoints = vec![Endpoint::plain(application.address)];
+    for _ in 0..5 {
+        // It closes at once, and nobody listens there any more.
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        endpoints.push(Endpoint::plain(gone.local_addr().unwrap()));
+    }
+    // Which endpoint is asked first is a matter of luck, and each proxy has its own.
+    for _ in 0..20 {
+        let proxy = Proxy::start(Setup::new("frontend").with(service(endpoints.clone())));
+        let response = http1(proxy.outbound()).await.send_request(get("/")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
     }
 }
