@@ -132,8 +132,8 @@ pub fn pick<'a, T>(
     }
 }
 
-/// The cheapest of the candidates that are not to be skipped, of equal ones any; nothing if all are.
-/// For whoever has been turned away before: two drawn at random may both be about to leave.
+/// The cheapest of the candidates that are not to be skipped, of equal ones any; nothing if all
+/// are. For whoever has been turned away before: two drawn at random may both be about to leave.
 pub fn pick_cheapest<'a, T>(
     candidates: &'a [T],
     dice: &Dice,

@@ -389,8 +389,9 @@ fn service_labels(id: &ServiceId, name: &Arc<str>, namespace: &Arc<str>) -> Arc<
     Arc::new(ServiceLabels { host, name, namespace })
 }
 
-/// How many endpoints a request is tried on. It is tried again only if nobody can have begun to work
-/// on it, which is soon known; of a service that is scaled down most may be about to leave at once.
+/// How many endpoints a request is tried on. It is tried again only if nobody can have begun to
+/// work on it, which is soon known; of a service that is scaled down most may be about to leave at
+/// once.
 pub const ATTEMPTS: usize = 6;
 /// How long connecting to a pod by its own address may take.
 const DIRECT_CONNECT: Duration = Duration::from_secs(5);
