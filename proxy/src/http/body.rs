@@ -1,7 +1,8 @@
 //! Bodies on their way: never gathered, passed on frame by frame as the reader asks for them.
 //!
 //! A request's first 64 KiB are kept until somebody has answered, so that it can be sent again when
-//! it provably was not worked on. Keeping is sharing: the bytes are not copied.
+//! it provably was not worked on, unless memory is scarce. Keeping is sharing: the bytes are not
+//! copied.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,7 +1,8 @@
 //! Carries one request of the pod's to an endpoint, and the response back.
 //!
-//! route → pick → send, and once more elsewhere if it provably was not worked on. What makes a
-//! second attempt safe is decided in [`may_repeat`] and nowhere else.
+//! route → pick → send, and once more elsewhere if it provably was not worked on. What makes an
+//! attempt at another endpoint safe is decided in [`may_repeat`]; at the same one, where it is sent
+//! (`http/send.rs`).
 
 use std::{rc::Rc, time::Duration};
 

@@ -206,6 +206,37 @@ async fn a_request_that_its_client_resets_is_reset_at_the_server() {
 }
 
 #[tokio::test]
+async fn a_request_that_took_the_servers_last_place_is_reset_as_well() {
+    let (tell, mut told) = mpsc::channel(2);
+    let mut settings = server::Builder::new();
+    settings.max_concurrent_streams(1);
+    let application = serving(settings, move |request, mut respond| {
+        let tell = tell.clone();
+        async move {
+            if request.uri().path() == "/once" {
+                return drop(respond.send_response(Response::new(()), true).unwrap());
+            }
+            tell.send(None).await.unwrap();
+            let reason = std::future::poll_fn(|context| respond.poll_reset(context)).await;
+            tell.send(Some(reason.unwrap())).await.unwrap();
+        }
+    });
+    let application = application.await;
+    let (proxy, pair) = (before(&application), Pair::start(application.address));
+    for to in [proxy.outbound(), pair.client.outbound()] {
+        let mut sender = connect(to).await;
+        // The proxy learns of the limit.
+        let (answer, _) = sender.send_request(request("/once"), true).unwrap();
+        assert_eq!(timeout(DEADLINE, answer).await.unwrap().unwrap().status(), StatusCode::OK);
+        let (_answer, mut stream) = sender.send_request(request("/"), false).unwrap();
+        assert_eq!(timeout(DEADLINE, told.recv()).await.unwrap(), Some(None));
+        stream.send_reset(Reason::CANCEL);
+        let reset = timeout(DEADLINE, told.recv()).await.expect("the server is told");
+        assert_eq!(reset, Some(Some(Reason::CANCEL)));
+    }
+}
+
+#[tokio::test]
 async fn a_response_that_its_server_resets_is_reset_at_the_client_for_the_same_reason() {
     let seen = Arc::new(Notify::new());
     let wait = Arc::clone(&seen);
