@@ -37,6 +37,12 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisWorker {
 /// often.
 pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// What needs no waiting for.
+#[must_use]
+pub fn at_once<T: 'static>(value: T) -> Local<T> {
+    Box::pin(std::future::ready(value))
+}
+
 /// What the server's application must not have to believe of its client, and what it must not
 /// believe either when it comes from outside.
 pub const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-client-cert");

@@ -10,7 +10,7 @@ use super::{strict, visitor::Visitor};
 use crate::{
     access_log::Entry,
     http::{
-        CLIENT_CERTIFICATE, ELSEWHERE, FORWARDED_FOR, Local,
+        CLIENT_CERTIFICATE, ELSEWHERE, FORWARDED_FOR, Local, at_once,
         body::{ResponseBody, Source},
         exchange::{Exchange, Held},
         head::Head,
@@ -53,16 +53,15 @@ pub(super) fn handle(
         exchange.log(log, Entry { client, original, upstream, service, ..Entry::new(&head) });
     }
     if !head.is_well_formed() {
-        return here(malformed(&exchange, carried));
+        return at_once(Ok(malformed(&exchange, carried)));
     }
     if may_go_elsewhere && visitor.worker.plane.drain.is_draining() {
         // The application may be gone before it has taken the request, and nobody could tell.
-        return here(leaving(&exchange));
+        return at_once(Ok(leaving(&exchange)));
     }
     let began = exchange.started();
     if visitor.worker.is_spent(began) {
-        let declined = decline(&visitor, &exchange, carried, Reason::Overloaded);
-        return Box::pin(std::future::ready(declined));
+        return at_once(decline(&visitor, &exchange, carried, Reason::Overloaded));
     }
     if let Some(source) = &source
         && visitor.worker.is_short_of_memory(began)
@@ -71,11 +70,6 @@ pub(super) fn handle(
     }
     let visit = Visit { visitor, carried, head, source };
     Box::pin(visit.make(exchange, wish))
-}
-
-/// An answer of our own.
-fn here(answer: Response<ResponseBody>) -> Local<Result<Response<ResponseBody>, h2::Error>> {
-    Box::pin(std::future::ready(Ok(answer)))
 }
 
 /// A request that is for the application.

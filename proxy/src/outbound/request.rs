@@ -19,7 +19,7 @@ use super::{
 use crate::{
     access_log::Entry,
     http::{
-        Local,
+        Local, at_once,
         body::{KEPT, ResponseBody, Source},
         exchange::{Exchange, Held},
         head::Head,
@@ -63,15 +63,15 @@ pub(super) fn handle(
         exchange.log(log, Entry { client, original, route, service, ..Entry::new(&head) });
     }
     if !head.is_well_formed() {
-        return here(malformed(&exchange, head.version));
+        return at_once(Ok(malformed(&exchange, head.version)));
     }
     let backend = match routed {
         Ok((backend, _)) => backend,
-        Err(reason) => return here(answer(&exchange, reason)),
+        Err(reason) => return at_once(Ok(answer(&exchange, reason))),
     };
     exchange.directed(Rc::clone(&backend.recorder), None, None);
     if caller.worker.is_spent(exchange.started()) {
-        return here(answer(&exchange, Reason::Overloaded));
+        return at_once(Ok(answer(&exchange, Reason::Overloaded)));
     }
     if let Some(source) = &source
         && caller.worker.is_short_of_memory(exchange.started())
@@ -80,11 +80,6 @@ pub(super) fn handle(
     }
     let trip = Trip { caller, backend, head, source };
     Box::pin(trip.make(exchange, wish))
-}
-
-/// An answer of our own.
-fn here(answer: Response<ResponseBody>) -> Local<Result<Response<ResponseBody>, h2::Error>> {
-    Box::pin(std::future::ready(Ok(answer)))
 }
 
 /// A request and where it is to go.

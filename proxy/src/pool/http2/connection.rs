@@ -1,16 +1,7 @@
 //! One connection of HTTP/2 to a server: begun, driven for as long as anybody needs it, and asked
 //! now and then whether there is still someone on the other side.
 
-use std::{
-    cell::Cell,
-    convert::Infallible,
-    fmt, io,
-    pin::Pin,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{cell::Cell, convert::Infallible, fmt, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::{
@@ -19,10 +10,11 @@ use h2::{
 };
 use http::Request;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
+use tokio_util::io::InspectReader;
 use tracing::debug;
 
 use crate::{
@@ -32,7 +24,6 @@ use crate::{
         age::Age,
         connect::{Error, open},
     },
-    tcp::stream::Stream,
     tls::{Carries, Tls},
 };
 
@@ -96,6 +87,12 @@ impl Connection {
 pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Connection, Error> {
     let stream = open(tls, endpoint, Carries::Http2).await?;
     let heard = Rc::new(Cell::new(false));
+    let hears = Rc::clone(&heard);
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            hears.set(true);
+        }
+    });
     let (sender, mut connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -105,7 +102,7 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
         .max_concurrent_reset_streams(STREAMS as usize * 4)
         .max_header_list_size(LONGEST_HEAD)
         .enable_push(false)
-        .handshake::<_, Bytes>(Hearing { inner: stream, heard: Rc::clone(&heard) })
+        .handshake::<_, Bytes>(stream)
         .await
         .map_err(Error::Http2)?;
     let (needed, unneeded) = oneshot::channel();
@@ -138,7 +135,7 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
 
 /// Reads and writes until the connection has ended, nobody needs it, or the other side is silent.
 async fn drive(
-    mut connection: h2::client::Connection<Hearing, Bytes>,
+    mut connection: h2::client::Connection<impl AsyncRead + AsyncWrite + Unpin, Bytes>,
     silent: impl Future<Output = ()>,
     mut unneeded: oneshot::Receiver<Infallible>,
 ) {
@@ -177,57 +174,6 @@ async fn falls_silent(mut pings: PingPong, streams: &Cell<u32>, heard: &Cell<boo
             Err(_elapsed) if heard.get() => {}
             Err(_elapsed) => return,
         }
-    }
-}
-
-/// A stream that notes that something has come.
-struct Hearing {
-    inner: Stream,
-    heard: Rc<Cell<bool>>,
-}
-
-impl AsyncRead for Hearing {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.heard.set(true);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Hearing {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
 
