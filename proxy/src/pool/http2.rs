@@ -38,6 +38,9 @@ pub struct Http2Pool {
     connections: RefCell<Vec<Rc<Connection>>>,
     /// Whether a connection is being opened.
     opening: Cell<bool>,
+    /// How many requests the server said that it takes at a time, when it last said so: a further
+    /// connection is given no more until it says otherwise.
+    learnt: Cell<Option<u32>>,
     line: RefCell<VecDeque<Waiting>>,
 }
 
@@ -80,7 +83,9 @@ impl Http2Lease {
 
     /// The server has answered, or refused.
     pub fn settle(&self) {
-        self.connection.settle();
+        if let Some(places) = self.connection.settle() {
+            self.endpoint.http2.learnt.set(Some(places));
+        }
     }
 
     fn take(connection: &Rc<Connection>, endpoint: &Rc<Endpoint>) -> Self {

@@ -74,12 +74,16 @@ impl Connection {
         !self.settled.get() && self.streams.get() > 1
     }
 
-    /// The server has answered, or refused: what it has said of its limits holds from now on.
-    pub(super) fn settle(&self) {
-        if !self.settled.replace(true) {
-            let most = self.sender.current_max_send_streams();
-            self.places.set(u32::try_from(most).unwrap_or(u32::MAX).clamp(1, STREAMS));
+    /// The server has answered, or refused: what it has said of its limits holds from now on. How
+    /// many places there are, the first time.
+    pub(super) fn settle(&self) -> Option<u32> {
+        if self.settled.replace(true) {
+            return None;
         }
+        let most = self.sender.current_max_send_streams();
+        let places = u32::try_from(most).unwrap_or(u32::MAX).clamp(1, STREAMS);
+        self.places.set(places);
+        Some(places)
     }
 }
 
@@ -124,7 +128,7 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
         sender,
         tls: Arc::clone(tls),
         streams,
-        places: Cell::new(STREAMS),
+        places: Cell::new(endpoint.http2.learnt.get().unwrap_or(STREAMS)),
         settled: Cell::new(false),
         idle_since: Cell::new(now),
         age: Age::new(now),

@@ -58,6 +58,17 @@ async fn all_who_come_to_a_fresh_endpoint_at_once_get_a_place() {
 }
 
 #[tokio::test]
+async fn a_further_connection_is_given_no_more_than_the_server_said_on_the_last() {
+    let check = async {
+        let world = World::new().await;
+        world.endpoint.http2.learnt.set(Some(3));
+        let leases = world.take_many(20).await;
+        assert!(leases.iter().all(|lease| lease.connection.streams.get() <= 3));
+    };
+    LocalSet::new().run_until(check).await;
+}
+
+#[tokio::test]
 async fn when_all_places_are_taken_no_connection_is_opened_and_the_first_in_line_gets_the_next() {
     let check = async {
         let world = World::new().await;
