@@ -191,8 +191,33 @@ fn write_json(path: &std::path::Path, value: &Value) -> Result<()> {
     write(path, &serde_json::to_string_pretty(value)?)
 }
 
+/// Leaves a file alone that says so already: kube-proxy ends when its configuration is written, and
+/// a node that runs is to go on as it is.
 fn write(path: &std::path::Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 const CONTAINERD_PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_only_if_it_says_something_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kube-proxy.yaml");
+        write(&path, "a").unwrap();
+        fs::File::open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let modified = || fs::metadata(&path).unwrap().modified().unwrap();
+        write(&path, "a").unwrap();
+        assert_eq!(modified(), SystemTime::UNIX_EPOCH);
+        write(&path, "b").unwrap();
+        assert_ne!(modified(), SystemTime::UNIX_EPOCH);
+    }
+}
