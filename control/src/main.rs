@@ -1,6 +1,6 @@
 //! `serin-control`: reads its settings, wires the parts together and waits for its end.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use control::{
@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let (views, server) = wire_up(&settings, client, &tasks, &readiness, &metrics);
     let listening = readiness.token("listener");
     tasks.spawn_critical("listener", listen(listener, views, server, listening));
-    let end = tasks.run_until_signal(settings.drain).await?;
+    let end = tasks.run_until_signal(Duration::ZERO, settings.drain).await?;
     Ok(match end {
         End::Clean | End::Late => ExitCode::SUCCESS,
         End::Broken => ExitCode::FAILURE,

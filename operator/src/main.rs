@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
     tls::install_provider();
     let tasks = Tasks::new();
     Box::pin(start(settings, &tasks)).await?;
-    match tasks.run_until_signal(DRAIN).await? {
+    match tasks.run_until_signal(Duration::ZERO, DRAIN).await? {
         End::Clean | End::Late => Ok(()),
         End::Broken => anyhow::bail!("a task that the operator needs has ended"),
     }

@@ -3,8 +3,9 @@
 //! A task that panics is logged with its name. The end of a critical task ends the process: state
 //! with one writer must not go on without it.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, task::Poll, time::Duration};
 
+use futures::stream::{self, Stream, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info, warn};
@@ -91,21 +92,47 @@ impl Tasks {
         }
     }
 
-    /// Waits for SIGTERM, SIGINT or the end of a critical task, then shuts down.
+    /// Waits for SIGTERM, SIGINT or the end of a critical task, then shuts down. After a signal
+    /// everything goes on for `linger`, for those who have not heard yet that this process is on
+    /// its way out (a Service's endpoints change after its pod was told to end); a second signal
+    /// cuts that short.
     ///
     /// # Errors
     /// If the signals cannot be listened to.
-    pub async fn run_until_signal(&self, deadline: Duration) -> std::io::Result<End> {
+    pub async fn run_until_signal(
+        &self,
+        linger: Duration,
+        deadline: Duration,
+    ) -> std::io::Result<End> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let signals = stream::poll_fn(|context| match terminate.poll_recv(context) {
+            Poll::Pending => interrupt.poll_recv(context),
+            told @ Poll::Ready(_) => told,
+        });
+        Ok(self.run_until(signals, linger, deadline).await)
+    }
+
+    async fn run_until(
+        &self,
+        mut told: impl Stream<Item = ()> + Unpin,
+        linger: Duration,
+        deadline: Duration,
+    ) -> End {
         let broken = tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupt.recv() => false,
+            _ = told.next() => false,
             () = self.broken.cancelled() => true,
         };
         info!(broken, "stopping");
+        if !broken {
+            tokio::select! {
+                () = tokio::time::sleep(linger) => {}
+                _ = told.next() => {}
+                () = self.broken.cancelled() => {}
+            }
+        }
         let end = self.shutdown(deadline).await;
-        Ok(if broken { End::Broken } else { end })
+        if self.broken.is_cancelled() { End::Broken } else { end }
     }
 
     /// Fires when a critical task ended by itself.
@@ -123,6 +150,8 @@ impl Default for Tasks {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test]
@@ -139,6 +168,36 @@ mod tests {
         tasks.spawn("never ends", std::future::pending());
         assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, End::Late);
     }
+
+    /// How long after the start the tasks of a process were told to stop.
+    async fn told_after(told: impl Stream<Item = ()> + Unpin, broken: bool) -> (Duration, End) {
+        let (tasks, began) = (Tasks::new(), Instant::now());
+        if broken {
+            tasks.broken().cancel();
+        }
+        let stop = tasks.token();
+        let stopped = async {
+            stop.cancelled().await;
+            began.elapsed()
+        };
+        let (after, end) = tokio::join!(stopped, tasks.run_until(told, LINGER, LINGER));
+        (after, end)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_signal_everything_goes_on_for_a_while() {
+        let once = stream::iter([()]).chain(stream::pending());
+        assert_eq!(told_after(once, false).await, (LINGER, End::Clean));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_signal_and_the_end_of_a_critical_task_cut_that_short() {
+        let twice = stream::iter([(), ()]).chain(stream::pending());
+        assert_eq!(told_after(twice, false).await, (Duration::ZERO, End::Clean));
+        assert_eq!(told_after(stream::pending(), true).await, (Duration::ZERO, End::Broken));
+    }
+
+    const LINGER: Duration = Duration::from_secs(5);
 
     #[tokio::test]
     async fn the_end_of_a_critical_task_is_noticed() {

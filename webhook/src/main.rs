@@ -48,10 +48,14 @@ async fn main() -> anyhow::Result<()> {
     tasks.spawn_critical("certificate", certificate.clone().keep_current(tasks.token()));
     let router = router(Webhook { config, facts, metrics: Metrics::new(&metrics) });
     tasks.spawn_critical("server", serve(listener, router, certificate, tasks.clone()));
-    match tasks.run_until_signal(DRAIN).await? {
+    match tasks.run_until_signal(LINGER, DRAIN).await? {
         End::Clean | End::Late => Ok(()),
         End::Broken => anyhow::bail!("a part that the webhook cannot do without has ended"),
     }
 }
 
+/// How long the API server may take to hear that this replica is on its way out: a pod that is made
+/// while it asks here in vain gets no proxy.
+const LINGER: Duration = Duration::from_secs(5);
+/// Together they are less than the grace of 30 s that its Deployment gives it.
 const DRAIN: Duration = Duration::from_secs(10);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::{canary::CanaryRolloutStatus, names::SYSTEM_NAMESPACE};
+use api::{
+    canary::CanaryRolloutStatus,
+    names::{PROXY_CONTAINER, SYSTEM_NAMESPACE},
+};
 use e2e::{
     Namespace,
     app::Server,
@@ -17,8 +20,9 @@ use e2e::{
     world::run,
 };
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
 use testkit::load::Stats;
+use tokio::time::Instant;
 
 #[test]
 fn without_operator_control_plane_and_webhook_no_request_fails_and_back_again_nothing_jumps() {
@@ -70,6 +74,46 @@ fn a_replica_of_the_control_plane_that_goes_takes_no_request_with_it() {
         })
         .await
     });
+}
+
+#[test]
+fn a_replica_of_the_webhook_that_goes_leaves_no_pod_without_a_proxy() {
+    run(|world| async move {
+        mesh::installed(&world).await?;
+        within(&world, "admission", Injection::On, |shop| async move {
+            let pods = shop.world().namespaced::<Pod>(SYSTEM_NAMESPACE);
+            let webhook = ListParams::default().labels("app.kubernetes.io/name=serin-webhook");
+            for pod in pods.list(&webhook).await? {
+                let name = pod.metadata.name.context("a pod has a name")?;
+                let gone = kubectl(["delete", "pod", "-n", SYSTEM_NAMESPACE, &name]);
+                tokio::try_join!(gone, every_pod_is_injected(&shop, Duration::from_secs(8)))?;
+                kubectl(["rollout", "status", "-n", SYSTEM_NAMESPACE, "deployment/serin-webhook"])
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
+    });
+}
+
+/// That whatever pod is made during `span`, one after the other, has a proxy.
+async fn every_pod_is_injected(shop: &Namespace, span: Duration) -> Result<()> {
+    let pods = shop.world().namespaced::<Pod>(&shop.name);
+    let pod = serde_json::from_value(serde_json::json!({
+        "metadata": { "name": "made" },
+        "spec": { "containers": [{ "name": "app", "image": "app" }] },
+    }))?;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let (start, mut made) = (Instant::now(), 0);
+    while start.elapsed() < span {
+        let injected = pods.create(&dry_run, &pod).await?.spec.context("a pod has a spec")?;
+        let proxies = injected.init_containers.unwrap_or_default();
+        let has_proxy = proxies.iter().any(|container| container.name == PROXY_CONTAINER);
+        ensure!(has_proxy, "after {made} with one, a pod was made without a proxy");
+        made += 1;
+    }
+    ensure!(made > 20, "only {made} pods were made");
+    Ok(())
 }
 
 /// That from now on, for so long, the release gets what it got `before`, not more and not less.
