@@ -1,6 +1,6 @@
 //! The many services of a mesh, of which a pod calls some: each at an address of loopback of its
-//! own, with ten endpoints that no other has. They are made anew whenever somebody asks for one, as
-//! what comes by the wire is.
+//! own, with ten endpoints that no other has. They are encoded and decoded whenever somebody asks
+//! for one, as what comes by the wire is.
 
 use std::{
     io,
@@ -15,6 +15,7 @@ use model::{
     service::{Backend, Protocol, Service, ServiceId},
     workload::Workload,
 };
+use wire::Encoded;
 
 /// What a control plane knows.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +41,15 @@ pub fn free_port() -> io::Result<u16> {
 }
 
 impl Services {
-    /// What there is under `key`, with what belongs to it.
+    /// What there is under `key`, with what belongs to it, as it comes by the wire.
     #[must_use]
     pub fn under(&self, key: &Key) -> Vec<(Key, Resource)> {
+        let sent = |resource: Resource| Encoded::new(&resource).and_then(|sent| sent.decode()).ok();
+        let all = self.known(key).into_iter();
+        all.filter_map(|(key, resource)| Some((key, sent(resource)?))).collect()
+    }
+
+    fn known(&self, key: &Key) -> Vec<(Key, Resource)> {
         match key {
             Key::Address(at) => self.destination(*at).into_iter().collect(),
             Key::Service(id) => self.service(id),
@@ -64,7 +71,7 @@ impl Services {
             return Vec::new();
         };
         let plain = lab::plain_service(Protocol::Detect, None);
-        let backends = plain.backends.into_values();
+        let backends = plain.backends.into_iter().map(|(_, backend)| backend);
         let backends =
             backends.map(|backend| (id.clone(), Backend { name: name.into(), ..backend }));
         let (backends, name) = (backends.collect(), name.into());

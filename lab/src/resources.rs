@@ -119,7 +119,7 @@ pub fn plain_service(protocol: Protocol, split: Option<Split>) -> Service {
         namespace: "shop".into(),
         protocol,
         routes: Vec::new(),
-        backends: [(service_id(), backend)].into(),
+        backends: [(service_id(), backend)].into_iter().collect(),
     }
 }
 

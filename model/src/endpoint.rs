@@ -46,6 +46,13 @@ impl Endpoint {
     #[must_use]
     pub fn plain(address: SocketAddr) -> Self {
         let (readiness, keeps_case) = (Readiness::Ready, false);
-        Self { address, identity: None, revision: None, readiness, zone: "".into(), keeps_case }
+        Self {
+            address,
+            identity: None,
+            revision: None,
+            readiness,
+            zone: Arc::default(),
+            keeps_case,
+        }
     }
 }

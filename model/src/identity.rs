@@ -17,10 +17,14 @@ pub struct TrustDomain(Arc<str>);
 /// A workload's identity.
 #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct SpiffeId {
+pub struct SpiffeId(Arc<Names>);
+
+/// Every endpoint and every peer has an identity, and most have the same few: they are shared.
+#[derive(Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
+struct Names {
     trust_domain: TrustDomain,
-    namespace: Arc<str>,
-    service_account: Arc<str>,
+    namespace: Box<str>,
+    service_account: Box<str>,
 }
 
 /// Why a text is no identity of this mesh's form.
@@ -55,27 +59,27 @@ impl SpiffeId {
     ) -> Result<Self, Error> {
         if is_kubernetes_name(namespace) && is_kubernetes_name(service_account) {
             let (namespace, service_account) = (namespace.into(), service_account.into());
-            return Ok(Self { trust_domain, namespace, service_account });
+            return Ok(Self(Arc::new(Names { trust_domain, namespace, service_account })));
         }
         Err(Error::Form(format!("spiffe://{trust_domain}/ns/{namespace}/sa/{service_account}")))
     }
 
     /// The trust domain the identity belongs to.
     #[must_use]
-    pub const fn trust_domain(&self) -> &TrustDomain {
-        &self.trust_domain
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.0.trust_domain
     }
 
     /// The Kubernetes namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        &self.namespace
+        &self.0.namespace
     }
 
     /// The Kubernetes service account.
     #[must_use]
     pub fn service_account(&self) -> &str {
-        &self.service_account
+        &self.0.service_account
     }
 
     /// The server name a client sends in its ClientHello when it expects this identity:
@@ -126,7 +130,7 @@ impl From<TrustDomain> for String {
 
 impl fmt::Display for SpiffeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trust_domain, namespace, service_account } = self;
+        let Names { trust_domain, namespace, service_account } = &*self.0;
         write!(f, "spiffe://{trust_domain}/ns/{namespace}/sa/{service_account}")
     }
 }

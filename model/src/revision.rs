@@ -3,14 +3,14 @@
 //! Two workloads may have equal revisions (equal templates hash equally), so a revision means
 //! something only beside the owner it belongs to.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 /// A revision's name: not empty, and fit to be a Kubernetes label value.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Revision(String);
+pub struct Revision(Arc<str>);
 
 impl Revision {
     /// Longest accepted name, in bytes: Kubernetes' bound on label values.
@@ -30,7 +30,7 @@ impl Revision {
         }
         match name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
             Some(found) => Err(InvalidRevision::Character { found }),
-            None => Ok(Self(name)),
+            None => Ok(Self(name.into())),
         }
     }
 
@@ -79,7 +79,7 @@ impl std::str::FromStr for Revision {
 
 impl From<Revision> for String {
     fn from(revision: Revision) -> Self {
-        revision.0
+        revision.0.as_ref().to_owned()
     }
 }
 

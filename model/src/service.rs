@@ -3,7 +3,9 @@
 //! All of it travels as one resource with one version, so that no half-applied route can ever be
 //! seen. Where its endpoints are is a resource of its own: [`crate::endpoint`].
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+use litemap::LiteMap;
 
 use crate::{
     decision::RolloutId,
@@ -37,7 +39,7 @@ pub struct Service {
     /// 404 if there is any route, and the service itself if there is none.
     pub routes: Vec<Route>,
     /// What holds for each backend that a route names, the service itself included.
-    pub backends: BTreeMap<ServiceId, Backend>,
+    pub backends: Backends,
 }
 
 /// What a port speaks.
@@ -53,6 +55,9 @@ pub enum Protocol {
     /// Opaque bytes.
     Tcp,
 }
+
+/// Backends by their ids: nearly always one, for which a tree would have room for eleven.
+pub type Backends = LiteMap<ServiceId, Backend>;
 
 /// What holds for traffic to one backend.
 #[derive(Clone, Debug, Eq, PartialEq)]

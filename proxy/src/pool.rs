@@ -9,7 +9,6 @@ mod places;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
-use http::uri::Authority;
 use model::identity::SpiffeId;
 use tokio::time::Instant;
 
@@ -25,8 +24,6 @@ use crate::balance::Load;
 pub struct Endpoint {
     /// Where it is.
     pub address: SocketAddr,
-    /// The same as text: who is asked, if a client did not say.
-    pub authority: Authority,
     /// How it is reached.
     pub transport: Transport,
     /// How it is doing.
@@ -61,12 +58,8 @@ impl Endpoint {
     /// An endpoint nobody has used yet.
     #[must_use]
     pub fn new(address: SocketAddr, transport: Transport) -> Self {
-        // An address is always an authority; the empty one is never used.
-        let authority = Authority::try_from(address.to_string())
-            .unwrap_or_else(|_never| Authority::from_static("localhost"));
         Self {
             address,
-            authority,
             transport,
             load: Load::new(Instant::now()),
             connect_limit: Cell::new(CONNECT_LIMIT),

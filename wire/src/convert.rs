@@ -13,6 +13,7 @@ mod report;
 pub(crate) mod resource;
 mod route;
 mod service;
+mod shared;
 mod sign;
 mod trust;
 mod workload;

@@ -143,8 +143,15 @@ pub(crate) fn each<A, B, E: Into<Invalid>>(
     items: Vec<A>,
     decode: impl Fn(A) -> Result<B, E>,
 ) -> Result<Vec<B>, Invalid> {
-    let place = |(place, item)| decode(item).at(&format!("[{place}]"));
-    items.into_iter().enumerate().map(place).collect()
+    // Collected, they would keep the place of what they were made from, which is larger.
+    let mut decoded = Vec::with_capacity(items.len());
+    for (place, item) in items.into_iter().enumerate() {
+        match decode(item) {
+            Ok(item) => decoded.push(item),
+            Err(error) => return Err(error).at(&format!("[{place}]")),
+        }
+    }
+    Ok(decoded)
 }
 
 /// Decodes every item and keeps apart those that cannot be read.

@@ -34,7 +34,8 @@ pub(crate) fn text(text: String, most: usize) -> Result<Arc<str>, Invalid> {
     if text.len() > most {
         return Err(Problem::TooLong { bytes: text.len(), most }.into());
     }
-    Ok(text.into())
+    // What says nothing needs no place of its own.
+    Ok(if text.is_empty() { Arc::default() } else { text.into() })
 }
 
 /// The name of a Kubernetes object, or nothing at all.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use cluster::watch::ObjectName;
-use model::service::{Backend, Service, ServiceId};
+use model::service::{Backend, Service};
 
 use super::gateway_api::{self, Attached};
 use crate::{index::World, watch::ServicePort};
@@ -41,7 +41,7 @@ fn seen_with(world: &World, name: &ObjectName, port: &ServicePort, attached: Att
         namespace: Arc::clone(&name.namespace),
         protocol: port.protocol,
         routes,
-        backends: backends.collect::<BTreeMap<ServiceId, Backend>>(),
+        backends: backends.collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What proxies are told, and when.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use model::{
     decision::RolloutId,
@@ -42,7 +42,7 @@ pub(crate) fn service(decision: Option<u64>) -> Resource {
         namespace,
         protocol: Protocol::Http,
         routes: Vec::new(),
-        backends: BTreeMap::from([(web(), backend)]),
+        backends: [(web(), backend)].into_iter().collect(),
     }))
 }
 

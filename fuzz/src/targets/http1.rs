@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header, uri::Authority};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
     client::conn::http1,
@@ -210,7 +211,7 @@ async fn answer(
         "a coding that nobody takes off was accepted"
     );
     let body = source.as_ref().and_then(Source::begin).unwrap_or_else(RequestBody::empty);
-    let mut request = head.request(Hop::Http1, &Authority::from_static("somebody"), body);
+    let mut request = head.request(Hop::Http1, SOMEBODY, body);
     framing::announce_body(&mut request, source.is_some());
     for name in for_this_hop {
         assert!(!request.headers().contains_key(&name), "{name} was passed on");
@@ -260,3 +261,5 @@ async fn serve(mut server: DuplexStream, streams: Streams, number: usize) {
 /// In time that does not pass.
 const LIMIT: Duration = Duration::from_secs(1);
 const READING: Reading = Reading { limit: LIMIT, keeps_case: true };
+/// Who is asked where a head names nobody.
+const SOMEBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);

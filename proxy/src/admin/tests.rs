@@ -151,7 +151,7 @@ fn a_service_is_shown_with_what_its_canary_gets() {
         namespace: "shop".into(),
         protocol: Protocol::Http,
         routes: Vec::new(),
-        backends: [(id.clone(), backend)].into(),
+        backends: [(id.clone(), backend)].into_iter().collect(),
     };
     let found = Some(crate::discovery::Answer::Found(Resource::Service(Arc::new(service))));
     let held = Line { decision: 7, age: Duration::from_secs(20), ..line(Key::Service(id), found) };

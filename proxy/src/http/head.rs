@@ -1,5 +1,7 @@
 //! Heads of requests and responses, as they go from one hop to the next. Pure.
 
+use std::net::SocketAddr;
+
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
     request::Parts,
@@ -119,10 +121,10 @@ impl Head {
         self.marks.has(Marks::TYPE) && is_grpc(&self.headers)
     }
 
-    /// The request as it is written on `hop`, with `fallback` for who is asked if the client did
-    /// not say.
+    /// The request as it is written on `hop`, to whoever is at `address` if the client did not say
+    /// whom it asks.
     #[must_use]
-    pub fn request<B>(&self, hop: Hop, fallback: &Authority, body: B) -> Request<B> {
+    pub fn request<B>(&self, hop: Hop, address: SocketAddr, body: B) -> Request<B> {
         let mut request = Request::new(body);
         request.method_mut().clone_from(&self.method);
         request.headers_mut().clone_from(&self.headers);
@@ -130,19 +132,19 @@ impl Head {
         match hop {
             Hop::Mesh => {
                 *request.version_mut() = Version::HTTP_2;
-                *request.uri_mut() = self.absolute(fallback);
+                *request.uri_mut() = self.absolute(address);
                 request.headers_mut().insert(CLIENT_VERSION, version_text(self.version));
             }
             Hop::Http2 => {
                 *request.version_mut() = Version::HTTP_2;
-                *request.uri_mut() = self.absolute(fallback);
+                *request.uri_mut() = self.absolute(address);
                 request.headers_mut().remove(header::HOST);
             }
             Hop::MeshHttp1 => {
-                self.write_http1(&mut request, Version::HTTP_11, fallback);
+                self.write_http1(&mut request, Version::HTTP_11, address);
                 request.headers_mut().insert(CLIENT_VERSION, version_text(self.version));
             }
-            Hop::Http1 => self.write_http1(&mut request, self.http1_version(), fallback),
+            Hop::Http1 => self.write_http1(&mut request, self.http1_version(), address),
         }
         if let Some(protocol) = &self.protocol {
             request.extensions_mut().insert(h2::ext::Protocol::from(protocol.as_str()));
@@ -150,19 +152,19 @@ impl Head {
         request
     }
 
-    fn write_http1<B>(&self, request: &mut Request<B>, version: Version, fallback: &Authority) {
+    fn write_http1<B>(&self, request: &mut Request<B>, version: Version, address: SocketAddr) {
         *request.version_mut() = version;
         *request.uri_mut() = self.origin_form();
-        self.put_host(request.headers_mut(), version, fallback);
+        self.put_host(request.headers_mut(), version, address);
     }
 
     fn http1_version(&self) -> Version {
         if self.version == Version::HTTP_10 { Version::HTTP_10 } else { Version::HTTP_11 }
     }
 
-    fn absolute(&self, fallback: &Authority) -> Uri {
+    fn absolute(&self, address: SocketAddr) -> Uri {
         let mut parts = http::uri::Parts::default();
-        parts.authority = Some(self.authority().unwrap_or_else(|| fallback.clone()));
+        parts.authority = Some(self.authority().unwrap_or_else(|| named(address)));
         if self.method != Method::CONNECT || self.protocol.is_some() {
             parts.scheme = Some(self.uri.scheme().cloned().unwrap_or(Scheme::HTTP));
             parts.path_and_query = Some(self.path_and_query());
@@ -183,15 +185,21 @@ impl Head {
 
     /// HTTP/1 names the host in a header, and HTTP/1.1 always does (RFC 9112, section 3.2); a
     /// client of HTTP/2 need not have written one.
-    fn put_host(&self, headers: &mut HeaderMap, version: Version, fallback: &Authority) {
-        let needed = (version == Version::HTTP_11).then_some(fallback);
+    fn put_host(&self, headers: &mut HeaderMap, version: Version, address: SocketAddr) {
+        let needed = || (version == Version::HTTP_11).then(|| named(address));
         if !headers.contains_key(header::HOST)
-            && let Some(authority) = self.uri.authority().or(needed)
+            && let Some(authority) = self.uri.authority().cloned().or_else(needed)
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
         {
             headers.insert(header::HOST, host);
         }
     }
+}
+
+/// An address as one who is asked. It always is an authority; the other one is never used.
+fn named(address: SocketAddr) -> Authority {
+    Authority::try_from(address.to_string())
+        .unwrap_or_else(|_never| Authority::from_static("localhost"))
 }
 
 /// Removes what only this mesh's proxies may say.

@@ -115,6 +115,8 @@ impl Recorder {
         let series =
             self.shard.requests(RequestLabels { path, protocol, code, grpc_status, flags });
         if held.len() < ENDS {
+            // Most have one or two.
+            held.reserve_exact(1);
             held.push((end, Arc::clone(&series)));
         }
         series
@@ -141,7 +143,8 @@ impl Party {
         address: IpAddr,
         proven: Option<SpiffeId>,
     ) -> Self {
-        let peer = proven.as_ref().map_or_else(Peer::unknown, Peer::from_identity);
+        let peer = proven.as_ref().map(|id| Arc::new(Peer::from_identity(id)));
+        let peer = peer.unwrap_or_else(Peer::nobody);
         let recorder = RefCell::new(worker.recorder(with_other(path, peer)));
         Self { address, proven, recorder, named: Cell::new(false), asked_at: Cell::new(None) }
     }
@@ -163,7 +166,7 @@ impl Party {
         let key = Key::Workload(self.address.to_canonical());
         match worker.plane.discovery.current(&key) {
             Some(Answer::Found(Resource::Workload(workload))) => {
-                let peer = Peer::from_workload(&workload, self.proven.as_ref());
+                let peer = Arc::new(Peer::from_workload(&workload, self.proven.as_ref()));
                 let path = with_other(PathLabels::clone(self.recorder.borrow().path()), peer);
                 self.recorder.replace(worker.recorder(path));
                 self.named.set(true);
@@ -174,8 +177,7 @@ impl Party {
     }
 }
 
-fn with_other(path: PathLabels, peer: Peer) -> PathLabels {
-    let peer = Arc::new(peer);
+fn with_other(path: PathLabels, peer: Arc<Peer>) -> PathLabels {
     match path.reporter {
         Reporter::Source => PathLabels { destination: peer, ..path },
         Reporter::Destination => PathLabels { source: peer, ..path },

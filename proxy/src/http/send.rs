@@ -5,9 +5,9 @@
 
 mod failure;
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, uri::Authority};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tokio::time::Instant;
 
 pub use self::failure::{Broken, Failure};
@@ -226,7 +226,7 @@ fn begin_http2(
     head: &Head,
     has_body: bool,
 ) -> Result<Asked, h2::Error> {
-    Asked::begin(lease, request(means, lease.authority(), hop, head, ()), has_body)
+    Asked::begin(lease, request(means, lease.address(), hop, head, ()), has_body)
 }
 
 #[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
@@ -280,20 +280,20 @@ fn http1_request(
     head: &Head,
     source: Option<&Rc<Source>>,
 ) -> Result<Request<RequestBody>, Failure> {
-    let mut request = request(means, &endpoint.authority, hop, head, body(source)?);
+    let mut request = request(means, endpoint.address, hop, head, body(source)?);
     framing::announce_body(&mut request, source.is_some());
     Ok(request)
 }
 
-/// The request as it is sent, to `fallback` if the client did not say whom it asks.
+/// The request as it is sent, to whoever is at `address` if the client did not say whom it asks.
 fn request<B>(
     means: &Means<'_>,
-    fallback: &Authority,
+    address: SocketAddr,
     hop: Hop,
     head: &Head,
     body: B,
 ) -> Request<B> {
-    let mut request = head.request(hop, fallback, body);
+    let mut request = head.request(hop, address, body);
     if matches!(hop, Hop::Mesh | Hop::MeshHttp1) && means.elsewhere {
         request.headers_mut().insert(ELSEWHERE, HeaderValue::from_static("1"));
     }

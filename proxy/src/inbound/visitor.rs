@@ -51,7 +51,7 @@ impl Visitor {
         });
         let path = PathLabels {
             reporter: Reporter::Destination,
-            source: Arc::new(Peer::unknown()),
+            source: Peer::nobody(),
             destination: Arc::clone(&worker.plane.local),
             service: Arc::new(labels),
             security: if proven.is_some() { Security::MutualTls } else { Security::None },

@@ -1,7 +1,10 @@
 //! The labels of Istio's standard metrics, as types: who called whom, by which service, and how it
 //! ended.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use model::{identity::SpiffeId, workload::Workload};
 use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder};
@@ -138,7 +141,7 @@ impl Peer {
     /// Somebody nothing is known of.
     #[must_use]
     pub fn unknown() -> Self {
-        let unknown: Arc<str> = UNKNOWN.into();
+        let unknown = unknown();
         Self {
             workload: unknown.clone(),
             namespace: unknown.clone(),
@@ -149,6 +152,13 @@ impl Peer {
             canonical_revision: unknown.clone(),
             revision: unknown,
         }
+    }
+
+    /// The same, shared by all who know nothing of somebody.
+    #[must_use]
+    pub fn nobody() -> Arc<Self> {
+        static NOBODY: LazyLock<Arc<Peer>> = LazyLock::new(|| Arc::new(Peer::unknown()));
+        Arc::clone(&NOBODY)
     }
 
     /// Somebody of whom only the certificate is known.
@@ -167,17 +177,17 @@ impl Peer {
         {
             return Self::from_identity(id);
         }
-        let known = |name: &Arc<str>| if name.is_empty() { UNKNOWN.into() } else { name.clone() };
-        let revision = workload.revision.as_ref().map_or(UNKNOWN, |revision| revision.as_str());
+        let known = |name: &Arc<str>| if name.is_empty() { unknown() } else { name.clone() };
+        let revision = workload.revision.as_ref();
         Self {
             workload: known(&workload.workload),
             namespace: known(&workload.namespace),
-            principal: proven.map_or_else(|| UNKNOWN.into(), |id| id.to_string().into()),
+            principal: proven.map_or_else(unknown, |id| id.to_string().into()),
             app: known(&workload.app),
             version: known(&workload.version),
             canonical_service: known(&workload.canonical_name),
             canonical_revision: known(&workload.canonical_revision),
-            revision: revision.into(),
+            revision: revision.map_or_else(unknown, |revision| revision.as_str().into()),
         }
     }
 }
@@ -186,7 +196,7 @@ impl ServiceLabels {
     /// No service that is known.
     #[must_use]
     pub fn unknown() -> Self {
-        Self { host: UNKNOWN.into(), name: UNKNOWN.into(), namespace: UNKNOWN.into() }
+        Self { host: unknown(), name: unknown(), namespace: unknown() }
     }
 }
 
@@ -253,6 +263,11 @@ impl Labels for StreamLabels {
     fn overflow() -> Self {
         Self { path: overflowed_path(), flags: Flags::None }
     }
+}
+
+fn unknown() -> Arc<str> {
+    static TEXT: LazyLock<Arc<str>> = LazyLock::new(|| UNKNOWN.into());
+    Arc::clone(&TEXT)
 }
 
 fn overflowed_path() -> Arc<PathLabels> {

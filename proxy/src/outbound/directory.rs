@@ -70,6 +70,12 @@ impl Directory {
         Rc::clone(made.or_insert_with(|| Rc::new(Endpoint::new(address, transport))))
     }
 
+    /// Whether there is an endpoint at an address already.
+    #[must_use]
+    pub fn knows(&self, address: SocketAddr, transport: Transport) -> bool {
+        self.endpoints.borrow().contains_key(&(address, transport))
+    }
+
     /// The view of a service, waiting for the control plane if need be; nothing if it does not say
     /// in time.
     pub(super) async fn find(&self, worker: &Rc<Worker>, id: &ServiceId) -> Option<Rc<View>> {

@@ -89,7 +89,7 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
     let recorder = worker.recorder(PathLabels {
         reporter: Reporter::Source,
         source: worker.plane.local.clone(),
-        destination: Peer::unknown().into(),
+        destination: Peer::nobody(),
         service: ServiceLabels { name: "PassthroughCluster".into(), ..ServiceLabels::unknown() }
             .into(),
         security: Security::None,

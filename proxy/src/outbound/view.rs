@@ -2,6 +2,8 @@
 //! beforehand. A view never changes; what changes makes a new one, which takes over what still
 //! holds.
 
+mod backend;
+
 use std::{
     cell::Cell,
     net::{IpAddr, SocketAddr},
@@ -13,24 +15,16 @@ use std::{
 use http::{HeaderMap, Method, Uri};
 use model::{
     endpoint::{Endpoint as Address, Endpoints},
-    identity::SpiffeId,
     route::{self, Route},
-    service::{Backend, Group, Protocol, Service, ServiceId, Share},
-    weight::Weight,
+    service::{Backend, Protocol, Service, ServiceId},
     workload::Workload,
 };
 
-use tokio::time::Instant;
-
+pub use self::backend::{BackendView, Drawn, Member};
 use crate::{
-    balance::{self, stride::Stride},
-    http::{
-        recorder::{Party, Shared},
-        reply::Reason,
-    },
+    balance::stride::Stride,
+    http::{recorder::Shared, reply::Reason},
     metrics::labels::{PathLabels, Peer, Reporter, Security, ServiceLabels},
-    pool::{Endpoint, Transport},
-    telemetry_rows::Row,
     worker::Worker,
 };
 
@@ -43,54 +37,11 @@ pub struct View {
     pub recorder: Shared,
     /// Whether any of its endpoints is to be sent names of headers as they were written.
     pub keeps_case: bool,
-    backends: Vec<Rc<BackendView>>,
+    backends: Box<[Rc<BackendView>]>,
     /// One per route: which of its backends comes next.
-    strides: Vec<Rc<Stride>>,
+    strides: Box<[Rc<Stride>]>,
     generation: Cell<u64>,
     used: Cell<bool>,
-}
-
-/// A backend, its endpoints and their groups.
-#[derive(Debug)]
-pub struct BackendView {
-    /// Which service it is.
-    pub id: ServiceId,
-    /// What the control plane says of its endpoints.
-    pub endpoints: Arc<Endpoints>,
-    /// Counts what came to no endpoint.
-    pub recorder: Shared,
-    base: Vec<Rc<Member>>,
-    canary: Vec<Rc<Member>>,
-    split: Option<SplitView>,
-}
-
-/// A split, and which side comes next.
-#[derive(Debug)]
-struct SplitView {
-    weight: Weight,
-    requests: Rc<Stride>,
-    connections: Rc<Stride>,
-    canary: Arc<Row>,
-    base: Arc<Row>,
-}
-
-/// An endpoint as one backend has it.
-#[derive(Debug)]
-pub struct Member {
-    /// Where it is and how it is reached.
-    pub endpoint: Rc<Endpoint>,
-    /// The row of its revision, while a rollout is on.
-    pub row: Option<Arc<Row>>,
-    party: Party,
-}
-
-/// What a side of a split is drawn for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Drawn {
-    /// One request.
-    Request,
-    /// A connection and all its bytes.
-    Connection,
 }
 
 /// Endpoints that a request has been to in vain; nearly always none.
@@ -106,14 +57,21 @@ impl View {
         endpoints: Vec<(ServiceId, Arc<Endpoints>)>,
         older: Option<&Self>,
     ) -> Rc<Self> {
-        let labels = service_labels(&service.id, &service.name, &service.namespace);
-        let recorder = worker.recorder(path(worker, labels, Security::None));
+        let recorder = recorder(worker, &service.id, &service.name, &service.namespace);
         let backends = endpoints.into_iter().filter_map(|(id, endpoints)| {
             let backend = service.backends.get(&id)?;
             let older = older.and_then(|older| older.backend(&id));
-            Some(Rc::new(BackendView::new(worker, id, backend, &endpoints, older)))
+            let is_itself = service.id == id
+                && service.name == backend.name
+                && service.namespace == backend.namespace;
+            let recorder = if is_itself {
+                Rc::clone(&recorder)
+            } else {
+                self::recorder(worker, &id, &backend.name, &backend.namespace)
+            };
+            Some(Rc::new(BackendView::new(worker, id, backend, &endpoints, recorder, older)))
         });
-        let backends: Vec<Rc<BackendView>> = backends.collect();
+        let backends: Box<[Rc<BackendView>]> = backends.collect();
         let mut endpoints = backends.iter().flat_map(|backend| &backend.endpoints.endpoints);
         let keeps_case = endpoints.any(|endpoint| endpoint.keeps_case);
         let strides = service.routes.iter().enumerate().map(|(index, route)| {
@@ -139,7 +97,7 @@ impl View {
         let keeps_case = pod.keeps_case;
         let endpoint = Address { identity, keeps_case, ..Address::plain(address) };
         let endpoints = Arc::new(Endpoints { id: id.clone(), endpoints: vec![endpoint] });
-        let backends = [(id.clone(), backend)].into();
+        let backends = [(id.clone(), backend)].into_iter().collect();
         let (protocol, routes) = (Protocol::Detect, Vec::new());
         let service = Service { id: id.clone(), name, namespace, protocol, routes, backends };
         Self::new(worker, Arc::new(service), vec![(id, endpoints)], None)
@@ -196,147 +154,6 @@ impl View {
     }
 }
 
-impl BackendView {
-    fn new(
-        worker: &Rc<Worker>,
-        id: ServiceId,
-        backend: &Backend,
-        endpoints: &Arc<Endpoints>,
-        older: Option<&Rc<Self>>,
-    ) -> Self {
-        let labels = service_labels(&id, &backend.name, &backend.namespace);
-        let held = older.and_then(|older| older.split.as_ref());
-        let split = backend.split.as_ref().map(|split| SplitView {
-            weight: match split.share {
-                Share::Weighted(weight) => weight,
-                Share::Joined => Weight::NONE,
-            },
-            requests: keep_or_start(worker, held.map(|held| &held.requests), ALL),
-            connections: keep_or_start(worker, held.map(|held| &held.connections), ALL),
-            canary: worker.plane.rows.row(&split.rollout, Some(&split.canary)),
-            base: worker.plane.rows.row(&split.rollout, None),
-        });
-        let recorder = worker.recorder(path(worker, Arc::clone(&labels), Security::None));
-        let (base, canary) = (Vec::new(), Vec::new());
-        let mut view = Self { id, endpoints: Arc::clone(endpoints), recorder, base, canary, split };
-        for endpoint in &endpoints.endpoints {
-            let Some(group) = backend.group(endpoint) else { continue };
-            let row = view.split.as_ref().zip(backend.split.as_ref()).map(|(rows, split)| {
-                let on_trial = endpoint.revision.as_ref() == Some(&split.canary);
-                Arc::clone(if on_trial { &rows.canary } else { &rows.base })
-            });
-            let member =
-                Rc::new(Member::new(worker, endpoint, backend.connect_timeout, &labels, row));
-            match group {
-                Group::Base => view.base.push(member),
-                Group::Canary => view.canary.push(member),
-            }
-        }
-        view
-    }
-
-    /// Whether a rollout divides what is sent here.
-    #[must_use]
-    pub const fn is_split(&self) -> bool {
-        self.split.is_some()
-    }
-
-    /// The side of the split that the next request goes to, or the next connection. They are told
-    /// apart because a connection that turns out to carry requests must not take their place in the
-    /// round. A canary without endpoints has failed, and its share goes to the base at once.
-    #[must_use]
-    pub fn draw(&self, what: Drawn) -> Group {
-        let Some(split) = &self.split else { return Group::Base };
-        let stride = match what {
-            Drawn::Request => &split.requests,
-            Drawn::Connection => &split.connections,
-        };
-        let point = u16::try_from(stride.next()).unwrap_or(u16::MAX);
-        match route::falls_on_canary(split.weight, point) {
-            true if self.canary.is_empty() => {
-                split.canary.record(false);
-                Group::Base
-            }
-            true => Group::Canary,
-            false => Group::Base,
-        }
-    }
-
-    /// The endpoint of `group` for an attempt. When the canary has none left that was not tried,
-    /// the base has; the other way round would give the canary more than its share.
-    #[must_use]
-    pub fn pick(
-        &self,
-        worker: &Worker,
-        group: Group,
-        tried: &Tried,
-        now: Instant,
-    ) -> Option<Rc<Member>> {
-        let pick = |members: &[Rc<Member>]| {
-            let cost = |member: &Rc<Member>| member.endpoint.cost(now);
-            let skip = |member: &Rc<Member>| tried.contains(member.endpoint.address);
-            if tried.is_any() {
-                return balance::pick_cheapest(members, &worker.dice, cost, skip).cloned();
-            }
-            balance::pick(members, &worker.dice, cost, skip).cloned()
-        };
-        match group {
-            Group::Base => pick(&self.base),
-            Group::Canary => pick(&self.canary).or_else(|| pick(&self.base)),
-        }
-    }
-
-    /// Whether there is an endpoint of `group` left besides the one at `address`.
-    #[must_use]
-    pub fn has_others(&self, group: Group, tried: &Tried, address: SocketAddr) -> bool {
-        let is_left = |member: &Rc<Member>| {
-            let other = member.endpoint.address;
-            other != address && !tried.contains(other)
-        };
-        match group {
-            Group::Base => self.base.iter().any(is_left),
-            Group::Canary => self.canary.iter().chain(&self.base).any(is_left),
-        }
-    }
-
-    /// The row of one side of the split, while a rollout is on.
-    #[must_use]
-    pub fn row(&self, group: Group) -> Option<Arc<Row>> {
-        let split = self.split.as_ref()?;
-        Some(Arc::clone(match group {
-            Group::Base => &split.base,
-            Group::Canary => &split.canary,
-        }))
-    }
-}
-
-impl Member {
-    fn new(
-        worker: &Rc<Worker>,
-        endpoint: &Address,
-        connect_limit: Duration,
-        service: &Arc<ServiceLabels>,
-        row: Option<Arc<Row>>,
-    ) -> Self {
-        let Address { address, identity, .. } = endpoint;
-        let (transport, security) = match identity {
-            Some(id) => (Transport::Mesh(SpiffeId::clone(id)), Security::MutualTls),
-            None => (Transport::Plain, Security::None),
-        };
-        let path = path(worker, Arc::clone(service), security);
-        let party = Party::new(worker, path, address.ip(), identity.clone());
-        let endpoint = worker.directory.endpoint(*address, transport);
-        endpoint.connect_limit.set(connect_limit);
-        Self { endpoint, row, party }
-    }
-
-    /// What counts on the way to it.
-    #[must_use]
-    pub fn recorder(&self, worker: &Rc<Worker>) -> Shared {
-        self.party.recorder(worker)
-    }
-}
-
 impl Tried {
     /// Notes an attempt that came to nothing.
     pub fn note(&mut self, address: SocketAddr) {
@@ -377,16 +194,18 @@ fn keep_or_start(worker: &Worker, held: Option<&Rc<Stride>>, total: u64) -> Rc<S
 }
 
 fn path(worker: &Worker, service: Arc<ServiceLabels>, security: Security) -> PathLabels {
-    let (source, destination) = (Arc::clone(&worker.plane.local), Arc::new(Peer::unknown()));
+    let (source, destination) = (Arc::clone(&worker.plane.local), Peer::nobody());
     PathLabels { reporter: Reporter::Source, source, destination, service, security }
 }
 
-fn service_labels(id: &ServiceId, name: &Arc<str>, namespace: &Arc<str>) -> Arc<ServiceLabels> {
+/// Counts what came to no endpoint of a service.
+fn recorder(worker: &Worker, id: &ServiceId, name: &Arc<str>, namespace: &Arc<str>) -> Shared {
     let (name, namespace) = (name.clone(), namespace.clone());
     let unknown = ServiceLabels::unknown();
     // The address of a pod is no service, and labels are not to follow pods.
     let host = if id.host.parse::<IpAddr>().is_ok() { unknown.host } else { id.host.clone() };
-    Arc::new(ServiceLabels { host, name, namespace })
+    let labels = Arc::new(ServiceLabels { host, name, namespace });
+    worker.recorder(path(worker, labels, Security::None))
 }
 
 /// How many endpoints a request is tried on. It is tried again only if nobody can have begun to
@@ -395,5 +214,3 @@ fn service_labels(id: &ServiceId, name: &Arc<str>, namespace: &Arc<str>) -> Arc<
 pub const ATTEMPTS: usize = 6;
 /// How long connecting to a pod by its own address may take.
 const DIRECT_CONNECT: Duration = Duration::from_secs(5);
-/// A round of a split: one point per basis point.
-const ALL: u64 = Weight::ALL.basis_points() as u64;

@@ -11,6 +11,7 @@ mod connection;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -18,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use h2::{SendStream, client::ResponseFuture};
-use http::{Request, uri::Authority};
+use http::Request;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
@@ -55,10 +56,10 @@ pub struct Http2Lease {
 }
 
 impl Http2Lease {
-    /// Who is asked, if a client did not say.
+    /// Where it leads.
     #[must_use]
-    pub fn authority(&self) -> &Authority {
-        &self.endpoint.authority
+    pub fn address(&self) -> SocketAddr {
+        self.endpoint.address
     }
 
     /// Sends a request's head, and with it the end of its body if `has_ended`.

@@ -121,7 +121,7 @@ fn service() -> Resource {
         namespace: "shop".into(),
         protocol: Protocol::Http,
         routes: Vec::new(),
-        backends: [(id, backend)].into(),
+        backends: [(id, backend)].into_iter().collect(),
     }))
 }
 

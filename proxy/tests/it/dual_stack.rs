@@ -14,7 +14,7 @@ use model::{
     inbound::MtlsMode,
     key::Key,
     resource::{Destination, Resource},
-    service::{Protocol, ServiceId},
+    service::{Protocol, Service, ServiceId},
 };
 use proxy::redirect::{Done, Ipv6, Options, run};
 
@@ -31,10 +31,13 @@ fn service(at: &str, pod: &str, port: u16) -> Vec<(Key, Resource)> {
     let pod: SocketAddr = format!("{pod}:{port}").parse().unwrap();
     let name = if at.is_ipv4() { "four" } else { "six" };
     let service_id = ServiceId::new(&format!("{name}.shop.svc.cluster.local"), port);
-    let mut service = plain_service(Protocol::Detect, None);
-    let backend = service.backends.pop_first().unwrap().1;
-    service.id = service_id.clone();
-    service.backends.insert(service_id.clone(), backend);
+    let plain = plain_service(Protocol::Detect, None);
+    let backends = plain.backends.into_iter().map(|(_, backend)| (service_id.clone(), backend));
+    let service = Service {
+        id: service_id.clone(),
+        backends: backends.collect(),
+        ..plain_service(Protocol::Detect, None)
+    };
     let listed = Endpoints { id: service_id.clone(), endpoints: vec![meshed(pod, "pod")] };
     vec![
         (Key::Address(at), Resource::Destination(Destination::Service(service_id.clone()))),

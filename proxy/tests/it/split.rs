@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use futures::future::join_all;
 use lab::{Proxy, Setup, endpoints, of_revision, plain_service, service, service_id};
 use model::{
     decision::RolloutId,
@@ -224,6 +225,16 @@ async fn a_backend_that_does_not_resolve_gets_its_share_of_failures() {
         words(response).await;
     }
     assert_eq!(failures, 10);
+}
+
+#[tokio::test]
+async fn every_endpoint_of_a_service_gets_requests() {
+    let names = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    let applications = join_all(names.map(naming)).await;
+    let all = applications.iter().map(|application| Endpoint::plain(application.address));
+    let proxy = Proxy::start(Setup::new("frontend").with(service(all.collect())));
+    let answers = answers(proxy.outbound(), 500, names).await;
+    assert!(answers.iter().all(|count| (1..250).contains(count)), "{answers:?}");
 }
 
 #[tokio::test]

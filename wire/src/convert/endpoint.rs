@@ -7,7 +7,10 @@ use model::{
     service::ServiceId,
 };
 
-use super::address::{decode_identity, decode_revision, encode_identity, encode_revision, text};
+use super::{
+    address::{decode_identity, decode_revision, encode_identity, encode_revision, text},
+    shared::Shared,
+};
 use crate::{
     invalid::{At, Invalid, each, required},
     limit, proto,
@@ -23,10 +26,21 @@ impl TryFrom<proto::Endpoints> for Endpoints {
     type Error = Invalid;
 
     fn try_from(proto::Endpoints { id, endpoints }: proto::Endpoints) -> Result<Self, Invalid> {
-        Ok(Self {
-            id: required(id).and_then(ServiceId::try_from).at("id")?,
-            endpoints: each(endpoints, Endpoint::try_from).at("endpoints")?,
-        })
+        let id = required(id).and_then(ServiceId::try_from).at("id")?;
+        let mut endpoints = each(endpoints, Endpoint::try_from).at("endpoints")?;
+        share(&mut endpoints);
+        Ok(Self { id, endpoints })
+    }
+}
+
+/// Endpoints of a service mostly have the same identity and revision, and some are of one zone.
+fn share(endpoints: &mut [Endpoint]) {
+    let (mut identities, mut revisions, mut zones) =
+        (Shared::default(), Shared::default(), Shared::default());
+    for endpoint in endpoints {
+        endpoint.identity.iter_mut().for_each(|identity| identities.put(identity));
+        endpoint.revision.iter_mut().for_each(|revision| revisions.put(revision));
+        zones.put(&mut endpoint.zone);
     }
 }
 

@@ -1,15 +1,15 @@
 //! Services, their backends and splits.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use model::{
     revision::Revision,
     route::Route,
-    service::{Backend, Protocol, Service, ServiceId, Share, Split},
+    service::{Backend, Backends, Protocol, Service, ServiceId, Share, Split},
     weight::Weight,
 };
 
-use super::{address::text, decision::decode_rollout};
+use super::{address::text, decision::decode_rollout, shared::Shared};
 use crate::{
     invalid::{At, Invalid, Problem, each, required},
     limit, proto,
@@ -56,13 +56,19 @@ impl TryFrom<proto::Service> for Service {
 
     fn try_from(service: proto::Service) -> Result<Self, Invalid> {
         let proto::Service { id, name, namespace, protocol, routes, backends } = service;
+        let mut id = required(id).and_then(ServiceId::try_from).at("id")?;
+        let mut name = limit::name(name).at("name")?;
+        let mut namespace = limit::name(namespace).at("namespace")?;
+        // A service is nearly always its own backend, and the others are of its namespace.
+        let mut names = Shared::default();
+        [&mut id.host, &mut name, &mut namespace].into_iter().for_each(|one| names.put(one));
         Ok(Self {
-            id: required(id).and_then(ServiceId::try_from).at("id")?,
-            name: limit::name(name).at("name")?,
-            namespace: limit::name(namespace).at("namespace")?,
+            id,
+            name,
+            namespace,
             protocol: decode_protocol(protocol).at("protocol")?,
             routes: each(routes, Route::try_from).at("routes")?,
-            backends: decode_backends(backends).at("backends")?,
+            backends: decode_backends(backends, names).at("backends")?,
         })
     }
 }
@@ -78,9 +84,15 @@ fn encode_backend((id, backend): (&ServiceId, &Backend)) -> proto::Backend {
     }
 }
 
-fn decode_backends(backends: Vec<proto::Backend>) -> Result<BTreeMap<ServiceId, Backend>, Invalid> {
-    let mut decoded = BTreeMap::new();
-    for (id, backend) in each(backends, decode_backend)? {
+fn decode_backends(
+    backends: Vec<proto::Backend>,
+    mut names: Shared<Arc<str>>,
+) -> Result<Backends, Invalid> {
+    // Collected, a single one would have the room of four.
+    let mut decoded = Backends::with_capacity(backends.len());
+    for (mut id, mut backend) in each(backends, decode_backend)? {
+        let Backend { name, namespace, .. } = &mut backend;
+        [&mut id.host, name, namespace].into_iter().for_each(|one| names.put(one));
         if decoded.insert(id, backend).is_some() {
             return Err(Problem::Duplicate.into());
         }

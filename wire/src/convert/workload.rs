@@ -2,9 +2,12 @@
 
 use model::workload::Workload;
 
-use super::address::{
-    decode_identity, decode_ip, decode_port, decode_revision, encode_identity, encode_ip,
-    encode_revision, text,
+use super::{
+    address::{
+        decode_identity, decode_ip, decode_port, decode_revision, encode_identity, encode_ip,
+        encode_revision, text,
+    },
+    shared::Shared,
 };
 use crate::{
     invalid::{At, Invalid, each},
@@ -38,7 +41,7 @@ impl TryFrom<proto::Workload> for Workload {
 
     fn try_from(peer: proto::Workload) -> Result<Self, Invalid> {
         let plain_ports = each(peer.plain_ports, decode_port).at("plain_ports")?;
-        Ok(Self {
+        let mut workload = Self {
             address: decode_ip(&peer.ip).at("ip")?,
             pod: limit::name(peer.pod).at("pod")?,
             namespace: limit::name(peer.namespace).at("namespace")?,
@@ -54,6 +57,19 @@ impl TryFrom<proto::Workload> for Workload {
             keeps_case: peer.keeps_case,
             node: limit::name(peer.node).at("node")?,
             zone: limit::name(peer.zone).at("zone")?,
-        })
+        };
+        share(&mut workload);
+        Ok(workload)
     }
+}
+
+/// Most workloads are named alike in many ways.
+fn share(workload: &mut Workload) {
+    let mut names = Shared::default();
+    names.put(&mut workload.workload);
+    names.put(&mut workload.app);
+    names.put(&mut workload.canonical_name);
+    names.put(&mut workload.service_account);
+    names.put(&mut workload.version);
+    names.put(&mut workload.canonical_revision);
 }

@@ -1,7 +1,6 @@
 //! Values of everything that travels, for properties.
 
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -17,7 +16,7 @@ use model::{
     resource::{Destination, Resource},
     revision::Revision,
     route::{HeaderMatch, PathMatch, QueryMatch, RequestMatch, Route, WeightedBackend},
-    service::{Backend, Protocol, Service, ServiceId, Share, Split},
+    service::{Backend, Backends, Protocol, Service, ServiceId, Share, Split},
     trust::{Anchor, Fingerprint, Trust},
     weight::Weight,
     workload::Workload,
@@ -115,6 +114,7 @@ pub(crate) fn resource() -> impl Strategy<Value = Resource> {
 
 fn service() -> impl Strategy<Value = Service> {
     let backends = btree_map(service_id(), backend(), 0..4);
+    let backends = backends.prop_map(|all| all.into_iter().collect());
     (service_id(), name(), name(), protocol(), vec(route(), 0..4), backends).prop_map(
         |(id, name, namespace, protocol, routes, backends)| Service {
             id,
@@ -382,6 +382,6 @@ pub(crate) fn empty_service(host: &str) -> Resource {
         namespace: "shop".into(),
         protocol: Protocol::Http,
         routes: Vec::new(),
-        backends: BTreeMap::new(),
+        backends: Backends::default(),
     }))
 }

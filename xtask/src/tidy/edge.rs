@@ -51,7 +51,7 @@ const RULES: &[Rule] = &[
     ("testkit", &[], KUBERNETES),
     ("lab", &["model", "proxy", "runtime"], KUBERNETES),
     ("conformance", &["lab", "model", "testkit"], KUBERNETES),
-    ("bench", &["lab", "model", "proxy", "runtime"], KUBERNETES),
+    ("bench", &["lab", "model", "proxy", "runtime", "wire"], KUBERNETES),
     ("fuzz", &["api", "lab", "model", "proxy", "webhook", "wire"], &[]),
     ("e2e", &["api", "cluster", "runtime", "testkit"], &[]),
     ("xtask", &["api"], &[]),

@@ -59,7 +59,7 @@ impl Over {
         let is_behind = |split: &Split| {
             self.last.get(&split.rollout).is_some_and(|last| split.decision < last.decision)
         };
-        let splits = service.backends.values_mut().filter_map(|backend| backend.split.as_mut());
+        let splits = service.backends.iter_mut().filter_map(|(_, backend)| backend.split.as_mut());
         for split in splits.filter(|split| is_behind(split)) {
             split.share = Share::Weighted(Weight::NONE);
         }
