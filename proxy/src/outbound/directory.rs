@@ -71,8 +71,7 @@ impl Directory {
     }
 
     /// Whether there is an endpoint at an address already.
-    #[must_use]
-    pub fn knows(&self, address: SocketAddr, transport: Transport) -> bool {
+    pub(super) fn knows(&self, address: SocketAddr, transport: Transport) -> bool {
         self.endpoints.borrow().contains_key(&(address, transport))
     }
 

@@ -39,8 +39,9 @@ pub struct Http2Pool {
     connections: RefCell<Vec<Rc<Connection>>>,
     /// Whether a connection is being opened.
     opening: Cell<bool>,
-    /// How many requests the server said that it takes at a time, when it last said so: a further
-    /// connection is given no more until it says otherwise.
+    /// How many requests at a time the server takes, as it said on the connection that was last to
+    /// be answered on for the first time: a further one is given no more until it says otherwise.
+    /// Forgotten when there is no connection left.
     learnt: Cell<Option<u32>>,
     line: RefCell<VecDeque<Waiting>>,
 }
@@ -166,6 +167,9 @@ impl Http2Pool {
     fn open_further(&self, endpoint: &Rc<Endpoint>, tls: &Arc<Tls>) {
         if self.connections.borrow().len() >= CONNECTIONS || self.opening.replace(true) {
             return;
+        }
+        if self.connections.borrow().is_empty() {
+            self.learnt.set(None);
         }
         let (endpoint, tls) = (Rc::clone(endpoint), Arc::clone(tls));
         tokio::task::spawn_local(async move {

@@ -35,7 +35,7 @@ pub struct BackendView {
     pub recorder: Shared,
     connect_limit: Duration,
     /// What is known of endpoints of which nothing is.
-    fresh: Load,
+    fresh: Rc<Load>,
     base: Box<[Slot]>,
     canary: Box<[Slot]>,
     split: Option<Box<SplitView>>,
@@ -101,6 +101,9 @@ impl BackendView {
                 base: worker.plane.rows.row(&split.rollout, None),
             })
         });
+        // What nobody has tried does not become less attractive when others change.
+        let fresh = older.map(|older| Rc::clone(&older.fresh));
+        let fresh = fresh.unwrap_or_else(|| Rc::new(Load::new(Instant::now())));
         let slots = |wanted: Group| {
             let all = (0..).zip(&endpoints.endpoints);
             let of_group = all.filter(|(_, endpoint)| backend.group(endpoint) == Some(wanted));
@@ -111,7 +114,7 @@ impl BackendView {
             endpoints: Arc::clone(endpoints),
             recorder,
             connect_limit: backend.connect_timeout,
-            fresh: Load::new(Instant::now()),
+            fresh,
             base: slots(Group::Base),
             canary: slots(Group::Canary),
             split,

@@ -1,6 +1,7 @@
 //! Places on connections to a server that takes any number of connections and says nothing.
 
 use futures::{FutureExt as _, future::join_all};
+use http::Response;
 use runtime::clock::Clock;
 use tokio::{net::TcpListener, task::LocalSet};
 
@@ -57,13 +58,42 @@ async fn all_who_come_to_a_fresh_endpoint_at_once_get_a_place() {
     LocalSet::new().run_until(check).await;
 }
 
+/// Where a server answers that takes so many requests at a time.
+async fn taking(limit: u32) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut server = h2::server::Builder::new();
+    server.max_concurrent_streams(limit);
+    tokio::task::spawn_local(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let server = server.clone();
+            tokio::task::spawn_local(async move {
+                let mut connection = server.handshake::<_, Bytes>(stream).await.unwrap();
+                while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                    respond.send_response(Response::new(()), true).unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
 #[tokio::test]
-async fn a_further_connection_is_given_no_more_than_the_server_said_on_the_last() {
+async fn what_a_server_takes_is_learnt_for_further_connections_until_the_last_is_closed() {
     let check = async {
-        let world = World::new().await;
-        world.endpoint.http2.learnt.set(Some(3));
+        let world = World::around(Endpoint::new(taking(3).await, Transport::Plain));
+        let lease = world.take().await.unwrap();
+        let request = Request::get("http://catalogue/").body(()).unwrap();
+        let (response, _stream) = lease.send(request, true).unwrap();
+        response.await.unwrap();
+        lease.settle();
         let leases = world.take_many(20).await;
         assert!(leases.iter().all(|lease| lease.connection.streams.get() <= 3));
+        drop((lease, leases));
+        world.endpoint.http2.sweep(Instant::now(), Duration::ZERO);
+        let lease = world.take().await.unwrap();
+        assert_eq!(lease.connection.places.get(), STREAMS);
     };
     LocalSet::new().run_until(check).await;
 }
