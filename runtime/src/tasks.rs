@@ -14,6 +14,7 @@ use tracing::{Instrument as _, error, info, warn};
 #[derive(Clone, Debug)]
 pub struct Tasks {
     tracker: TaskTracker,
+    leaving: CancellationToken,
     stopping: CancellationToken,
     broken: CancellationToken,
 }
@@ -33,8 +34,15 @@ impl Tasks {
     /// No tasks yet.
     #[must_use]
     pub fn new() -> Self {
-        let (stopping, broken) = (CancellationToken::new(), CancellationToken::new());
-        Self { tracker: TaskTracker::new(), stopping, broken }
+        let [leaving, stopping, broken] = [(); 3].map(|()| CancellationToken::new());
+        Self { tracker: TaskTracker::new(), leaving, stopping, broken }
+    }
+
+    /// Fires when the process has been asked to stop, which it does a while later: see
+    /// [`run_until_signal`](Self::run_until_signal).
+    #[must_use]
+    pub fn leaving(&self) -> CancellationToken {
+        self.leaving.clone()
     }
 
     /// Fires when the process is to stop.
@@ -81,6 +89,7 @@ impl Tasks {
 
     /// Tells every task to stop, and waits for them until `deadline`.
     pub async fn shutdown(&self, deadline: Duration) -> End {
+        self.leaving.cancel();
         self.stopping.cancel();
         self.tracker.close();
         match tokio::time::timeout(deadline, self.tracker.wait()).await {
@@ -123,14 +132,16 @@ impl Tasks {
             _ = told.next() => false,
             () = self.broken.cancelled() => true,
         };
-        info!(broken, "stopping");
+        info!(broken, ?linger, "asked to stop");
         if !broken {
+            self.leaving.cancel();
             tokio::select! {
                 () = tokio::time::sleep(linger) => {}
                 _ = told.next() => {}
                 () = self.broken.cancelled() => {}
             }
         }
+        info!("stopping");
         let end = self.shutdown(deadline).await;
         if self.broken.is_cancelled() { End::Broken } else { end }
     }
@@ -169,35 +180,51 @@ mod tests {
         assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, End::Late);
     }
 
-    /// How long after the start the tasks of a process were told to stop.
-    async fn told_after(told: impl Stream<Item = ()> + Unpin, broken: bool) -> (Duration, End) {
+    /// How long after the start a process said that it leaves, told its tasks to stop, and how it
+    /// ended. A critical task of it ends after `life`.
+    async fn told_after(
+        told: impl Stream<Item = ()> + Unpin,
+        life: Duration,
+    ) -> (Duration, Duration, End) {
         let (tasks, began) = (Tasks::new(), Instant::now());
-        if broken {
-            tasks.broken().cancel();
-        }
-        let stop = tasks.token();
-        let stopped = async {
-            stop.cancelled().await;
+        let after = async |token: CancellationToken| {
+            token.cancelled().await;
             began.elapsed()
         };
-        let (after, end) = tokio::join!(stopped, tasks.run_until(told, LINGER, LINGER));
-        (after, end)
+        let (leaving, stopping) = (after(tasks.leaving()), after(tasks.token()));
+        let stop = tasks.token();
+        let life = tokio::time::sleep(life);
+        let server = async move { stop.run_until_cancelled(life).await.unwrap_or(()) };
+        tasks.spawn_critical("server", server);
+        let run = tasks.run_until(told, LINGER, LINGER);
+        tokio::join!(leaving, stopping, run)
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_signal_everything_goes_on_for_a_while() {
         let once = stream::iter([()]).chain(stream::pending());
-        assert_eq!(told_after(once, false).await, (LINGER, End::Clean));
+        let ends = told_after(once, 2 * LINGER).await;
+        assert_eq!(ends, (Duration::ZERO, LINGER, End::Clean));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_signal_and_the_end_of_a_critical_task_cut_that_short() {
+    async fn a_second_signal_cuts_that_short() {
         let twice = stream::iter([(), ()]).chain(stream::pending());
-        assert_eq!(told_after(twice, false).await, (Duration::ZERO, End::Clean));
-        assert_eq!(told_after(stream::pending(), true).await, (Duration::ZERO, End::Broken));
+        let ends = told_after(twice, LINGER).await;
+        assert_eq!(ends, (Duration::ZERO, Duration::ZERO, End::Clean));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_critical_task_cuts_that_short() {
+        let once = stream::iter([()]).chain(stream::pending());
+        let ends = told_after(once, SECOND).await;
+        assert_eq!(ends, (Duration::ZERO, SECOND, End::Broken));
+        let ends = told_after(stream::pending(), SECOND).await;
+        assert_eq!(ends, (SECOND, SECOND, End::Broken));
     }
 
     const LINGER: Duration = Duration::from_secs(5);
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
     async fn the_end_of_a_critical_task_is_noticed() {

@@ -11,7 +11,8 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::CONNECTION},
+    middleware::map_response_with_state,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -27,7 +28,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 use crate::{facts::Facts, review, validate};
@@ -88,6 +89,7 @@ fn bad_request(webhook: &Webhook, error: &review::Error) -> Response {
 /// Serves until the process stops, then lets requests under way finish.
 pub async fn serve(listener: TcpListener, router: Router, certificate: Certificate, tasks: Tasks) {
     let stop = tasks.token();
+    let router = router.layer(map_response_with_state(tasks.leaving(), close));
     let (places, open) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), TaskTracker::new());
     let acceptor = TlsAcceptor::from(certificate.server_config());
     loop {
@@ -115,12 +117,21 @@ pub async fn serve(listener: TcpListener, router: Router, certificate: Certifica
     open.wait().await;
 }
 
+/// Takes a kept connection from who asks, once this replica is on its way out: the next one is
+/// opened to another. To close it between two reviews would lose the second.
+async fn close(State(leaving): State<CancellationToken>, mut response: Response) -> Response {
+    if leaving.is_cancelled() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 async fn connection(
     socket: TcpStream,
     peer: SocketAddr,
     acceptor: TlsAcceptor,
     router: Router,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
 ) {
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await;
     let Ok(Ok(stream)) = handshake else {
@@ -134,6 +145,7 @@ async fn connection(
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

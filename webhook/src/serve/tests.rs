@@ -40,6 +40,21 @@ async fn garbage_gets_a_400_and_a_sentence() {
 }
 
 #[tokio::test]
+async fn who_asks_a_replica_on_its_way_out_asks_another_one_next() {
+    let leaving = CancellationToken::new();
+    let router = Router::new().route("/", axum::routing::get(|| async {}));
+    let router = router.layer(map_response_with_state(leaving.clone(), close));
+    let closed = async || {
+        let asked = Request::get("/").body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(asked).await.unwrap();
+        answer.headers().get(CONNECTION).cloned()
+    };
+    assert_eq!(closed().await, None);
+    leaving.cancel();
+    assert_eq!(closed().await, Some(HeaderValue::from_static("close")));
+}
+
+#[tokio::test]
 async fn a_body_beyond_the_bound_is_not_read() {
     let (status, _said) = post_to("/inject", vec![b' '; LARGEST_BODY + 1]).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
