@@ -44,9 +44,8 @@ impl Services {
     /// What there is under `key`, with what belongs to it, as it comes by the wire.
     #[must_use]
     pub fn under(&self, key: &Key) -> Vec<(Key, Resource)> {
-        let sent = |resource: Resource| Encoded::new(&resource).and_then(|sent| sent.decode()).ok();
         let all = self.known(key).into_iter();
-        all.filter_map(|(key, resource)| Some((key, sent(resource)?))).collect()
+        all.map(|(key, resource)| (key, sent(&resource))).collect()
     }
 
     fn known(&self, key: &Key) -> Vec<(Key, Resource)> {
@@ -90,6 +89,13 @@ impl Services {
         let (first, port) = (PODS + low(number * ENDPOINTS), self.upstream);
         (first..).take(ENDPOINTS).map(move |at| (Ipv4Addr::from(at), port).into())
     }
+}
+
+/// What a proxy makes of what control sends.
+#[expect(clippy::expect_used, reason = "a figure of less than all would be wrong")]
+fn sent(resource: &Resource) -> Resource {
+    let sent = Encoded::new(resource).and_then(|sent| sent.decode());
+    sent.expect("what the lab makes can be sent")
 }
 
 fn id(number: usize) -> ServiceId {

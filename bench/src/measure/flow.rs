@@ -24,7 +24,7 @@ pub(super) fn round(
         Kind::Flow { shape, wire, hops, connections } => {
             for who in takers {
                 let flow = Flow { shape, wire, hops, connections };
-                let outcome = flow.measure(place, plan, *who, WARM)?;
+                let outcome = flow.measure(place, plan.seconds, *who, WARM)?;
                 flow.note(*who, &outcome, rows);
             }
             Ok(())
@@ -41,7 +41,7 @@ struct Flow {
 }
 
 impl Flow {
-    fn measure(&self, place: &Place, plan: &Plan, who: Who, warm: f64) -> Result<Outcome> {
+    fn measure(&self, place: &Place, seconds: u32, who: Who, warm: f64) -> Result<Outcome> {
         let (_upstream, places) = place.upstream()?;
         let to = if self.wire == Wire::Bytes { places.bytes } else { places.http };
         let running = place.start(who, self.wire, self.hops, to)?;
@@ -51,7 +51,7 @@ impl Flow {
             ("--shape", shape.unwrap_or_default()),
             ("--connections", self.connections.to_string()),
             ("--warm", warm.to_string()),
-            ("--seconds", plan.seconds.to_string()),
+            ("--seconds", seconds.to_string()),
         ]
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value])
@@ -94,7 +94,8 @@ fn latencies(
     let flow = Flow { shape: Shape::Paced, wire: Wire::Http1, hops, connections: 16 };
     let mut seen = Vec::new();
     for who in takers {
-        let outcome = flow.measure(place, plan, *who, WARM)?;
+        let seconds = plan.seconds.max(PACED);
+        let outcome = flow.measure(place, seconds, *who, WARM)?;
         seen.push((*who, percentile(&outcome, 50), percentile(&outcome, 99)));
         if *who != Who::Direct {
             let cpu: u64 = outcome.cpu_ns.iter().sum();
@@ -122,6 +123,8 @@ fn percentile(outcome: &Outcome, percent: usize) -> f64 {
 
 /// Seconds before anything counts.
 const WARM: f64 = 0.5;
+/// Seconds at a pace: of fewer than a few thousand requests, the slowest of a hundred is chance.
+const PACED: u32 = 5;
 
 #[cfg(test)]
 mod tests {
