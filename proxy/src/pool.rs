@@ -6,6 +6,7 @@ pub mod connect;
 mod http1;
 mod http2;
 mod places;
+mod unheard;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 

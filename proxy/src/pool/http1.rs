@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{age::Age, connect::Error};
+use super::{age::Age, connect::Error, unheard::Unheard};
 use crate::{
     http::{LONGEST_HEAD, body::RequestBody},
     tcp::stream::Stream,
@@ -83,7 +83,7 @@ pub async fn begin(stream: Stream, keeps_case: bool) -> Result<Http1Connection, 
     let mut builder = Builder::new();
     builder.max_buf_size(LONGEST_HEAD as usize).preserve_header_case(keeps_case);
     let (sender, connection) =
-        builder.handshake(TokioIo::new(stream)).await.map_err(Error::Http)?;
+        builder.handshake(TokioIo::new(Unheard(stream))).await.map_err(Error::Http)?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.with_upgrades().await {
             debug!(%error, "connection to an HTTP/1.1 server ended");

@@ -116,7 +116,9 @@ async fn a_peer_is_told_that_nobody_has_begun_with_its_request() {
 async fn while_memory_is_scarce_requests_with_bodies_are_served() {
     let application = Application::mirror().await;
     let memory = Memory::as_said(100, Arc::new(AtomicU64::new(80)));
-    let proxy = start(application.address, memory);
+    let setup = Setup::new("frontend").with(service(vec![Endpoint::plain(application.address)]));
+    // Others may have the processor for longer than those who wait for memory are let wait.
+    let proxy = Proxy::start(Setup { memory, ..setup });
     let mut client = http1(proxy.outbound()).await;
     let request = Request::post("/").header("host", "a").body(full(&"x".repeat(50_000))).unwrap();
     let response = client.send_request(request).await.unwrap();

@@ -20,9 +20,10 @@ use tracing::debug;
 use crate::{
     http::{CONNECTION_WINDOW, LONGEST_HEAD, STREAM_WINDOW, STREAMS},
     pool::{
-        Endpoint,
+        Endpoint, Transport,
         age::Age,
         connect::{Error, open},
+        unheard::Unheard,
     },
     tls::{Carries, Tls},
 };
@@ -106,12 +107,14 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: &Arc<Tls>) -> Result<Conne
         .max_concurrent_reset_streams(STREAMS as usize * 4)
         .max_header_list_size(LONGEST_HEAD)
         .enable_push(false)
-        .handshake::<_, Bytes>(stream)
+        .handshake::<_, Bytes>(Unheard(stream))
         .await
         .map_err(Error::Http2)?;
     let (needed, unneeded) = oneshot::channel();
     let (streams, is_over) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
-    let pings = connection.ping_pong();
+    // Servers of others hold pings against their clients: gRPC's allow one in five minutes.
+    let is_peer = matches!(endpoint.transport, Transport::Mesh(_));
+    let pings = if is_peer { connection.ping_pong() } else { None };
     let (watched, over) = (Rc::clone(&streams), Rc::clone(&is_over));
     tokio::task::spawn_local(async move {
         let silent = async {
