@@ -54,13 +54,16 @@ async fn without_webhook(shop: &Namespace, server: &Server<'_>) -> Result<()> {
     let before = uids(&shop.pods("app=server").await?);
     let pod = shop.pods("app=server").await?.pop().context("no pod")?.name_any();
     kubectl(["delete", "pod", "-n", &shop.name, &pod, "--wait=false"]).await?;
-    // Made at once: refused, it would come after the outage and a back-off.
-    let anew = eventually("another stable pod is made", Duration::from_secs(5), || async {
+    // A call to a webhook that has just gone may last as long as its limit of 5 s.
+    let anew = eventually("another stable pod is made", Duration::from_secs(15), || async {
         let pods = shop.pods("app=server").await?;
         let is_new = |pod: &&Pod| pod.metadata.uid.as_ref().is_some_and(|it| !before.contains(it));
         pods.iter().find(is_new).map(Pod::name_any).context("not yet")
     })
     .await?;
+    let failed = ["get", "events", "-n", &shop.name, "--field-selector=reason=FailedCreate"];
+    let failed = kubectl(failed.into_iter().chain(["-o", "name"])).await?;
+    ensure!(failed.is_empty(), "made at the first try: {failed}");
     let named = format!("pod/{anew}");
     kubectl(["wait", "--for=condition=Ready", &named, "-n", &shop.name, "--timeout=20s"]).await?;
     ready(shop, 2).await?;
