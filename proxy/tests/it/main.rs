@@ -29,6 +29,7 @@ mod http2_streams;
 mod leaving;
 #[cfg(test)]
 mod logging;
+mod lost_node;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]

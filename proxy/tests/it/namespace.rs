@@ -100,6 +100,17 @@ impl Agent {
         self.tell("redirect")
     }
 
+    /// Carries bytes between whoever connects to its `port` and `to`.
+    pub(crate) fn forward(&mut self, port: u16, to: &str) -> String {
+        self.tell(&format!("forward {port} {to}"))
+    }
+
+    /// Loses the peer's address, so that nothing sent there arrives and nobody says so: a node
+    /// without power.
+    pub(crate) fn vanish(&mut self) -> String {
+        self.tell("vanish")
+    }
+
     fn tell(&mut self, order: &str) -> String {
         writeln!(self.orders, "{order}").expect("the agent reads");
         self.result()
@@ -132,6 +143,22 @@ pub(crate) fn answer(name: &'static str, address: &str) {
     thread::spawn(move || {
         for stream in listener.incoming() {
             tell_caller(name, stream.expect("a connection"));
+        }
+    });
+}
+
+/// Carries bytes between whoever connects to `port` and `to`.
+pub(crate) fn forward(port: u16, to: SocketAddr) {
+    let listener = TcpListener::bind(("::", port)).expect("the port is free");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let near = stream.expect("a connection");
+            let far = TcpStream::connect(to).expect("somebody listens");
+            for (from, into) in [(&near, &far), (&far, &near)] {
+                let (mut from, mut into) = (from.try_clone().unwrap(), into.try_clone().unwrap());
+                // It may be cut at any time.
+                thread::spawn(move || drop(io::copy(&mut from, &mut into)));
+            }
         }
     });
 }
@@ -221,6 +248,14 @@ fn obey() {
             ["listen"] => {
                 answer("peer", "[::]:7000");
                 "listening".to_owned()
+            }
+            ["forward", port, to] => {
+                forward(port.parse().expect("a port"), to.parse().expect("an address and port"));
+                "forwarding".to_owned()
+            }
+            ["vanish"] => {
+                ip("address delete 10.99.0.1/24 dev eth0");
+                "gone".to_owned()
             }
             ["probe", to] => probe(to),
             ["redirect"] => redirect(),
