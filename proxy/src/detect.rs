@@ -47,9 +47,14 @@ pub fn detect(bytes: &[u8]) -> Option<Spoken> {
 /// is not may be a word to which there is no more (ZooKeeper's `ruok`).
 #[must_use]
 pub fn is_promising(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&client_hello::HANDSHAKE) || begins_with_method(bytes)
+}
+
+/// Whether `bytes` begin with what may be a method that is registered, or a part of one.
+#[must_use]
+pub fn begins_with_method(bytes: &[u8]) -> bool {
     let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
-    bytes.first() == Some(&client_hello::HANDSHAKE)
-        || method.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'-')
+    method.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'-')
 }
 
 /// `method SP request-target SP HTTP/1.x CRLF` (RFC 9112, section 3).

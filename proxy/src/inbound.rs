@@ -83,9 +83,11 @@ async fn from_peer(
     mut stream: Prefixed,
 ) -> Option<Local<()>> {
     // A peer of the mesh speaks first, and at once.
-    match listen(&mut stream, FIRST_HELLO).await {
+    match listen(&mut stream, FIRST_HELLO, worker.plane.settings.head_limit).await {
         Ok(Heard::Spoken(spoken)) => heed(worker, arrived, stream, &spoken, None).await,
-        Ok(Heard::Silence) => refused(worker, &Stream::Plain(stream), Event::RefusedPlain),
+        Ok(Heard::Unended | Heard::Silence) => {
+            refused(worker, &Stream::Plain(stream), Event::RefusedPlain)
+        }
         Ok(Heard::Closed) | Err(_) => None,
     }
 }
@@ -117,12 +119,13 @@ async fn from_anyone(
     let is_known = worker.server_first.has(&place);
     let habit = if is_known { Habit::ServerFirst } else { Habit::Unknown };
     let port = Port { speaks, habit };
+    let limit = worker.plane.settings.head_limit;
     // Boxed: it is large, and gone when the conversation has begun.
     let dial = silent::dial(&worker, arrived, &policy, port);
     let begun = tokio::select! {
         biased;
         () = strict::turned(&worker) => None,
-        begun = Box::pin(begin(&mut stream, port, dial)) => Some(begun),
+        begun = Box::pin(begin(&mut stream, port, limit, dial)) => Some(begun),
     };
     let Some(begun) = begun else { return from_peer(&worker, arrived, stream).await };
     match begun.lesson {

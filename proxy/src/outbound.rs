@@ -104,7 +104,8 @@ async fn heard(caller: Rc<Caller>, mut stream: Prefixed) -> Option<Local<()>> {
     let is_known = place.as_ref().is_some_and(|place| habits.has(place));
     let habit = if is_known { Habit::ServerFirst } else { Habit::Unknown };
     let port = Port { speaks, habit };
-    let begun = begin(&mut stream, port, opaque::dial_unasked(&caller, port)).await;
+    let limit = caller.worker.plane.settings.head_limit;
+    let begun = begin(&mut stream, port, limit, opaque::dial_unasked(&caller, port)).await;
     match (begun.lesson, place) {
         (Some(Habit::ServerFirst), Some(place)) => habits.learn(place),
         (Some(Habit::Unknown), Some(place)) => habits.forget(&place),

@@ -56,6 +56,8 @@ pub enum Stage {
 pub enum Seen {
     /// The client has said enough.
     Client(Spoken),
+    /// The client began a request of HTTP/1, and did not end its first line in time.
+    Unended,
     /// The client will say nothing, or has said nothing for too long.
     NoClient,
     /// The client's connection was cut.
@@ -124,6 +126,7 @@ impl Port {
     pub fn next(self, stage: Stage, seen: &Seen) -> Next {
         match (stage, seen) {
             (_, Seen::Client(spoken)) => Next::Heed(spoken.clone()),
+            (_, Seen::Unended) => Next::Heed(self.unended()),
             (_, Seen::NoClient) => self.without_client(),
             (_, Seen::ClientCut) => Next::Close,
             (Stage::Listening, Seen::PatienceOver) => Next::Wait(Stage::Dialling),
@@ -155,6 +158,14 @@ impl Port {
                 Some(Habit::Unknown)
             }
             (_, Habit::Unknown | Habit::ServerFirst, _) => None,
+        }
+    }
+
+    const fn unended(self) -> Spoken {
+        match self.speaks {
+            // Whoever reads requests says that it was too late.
+            Speaks::Requests => Spoken::Http1,
+            Speaks::Anything | Speaks::Bytes => Spoken::Opaque,
         }
     }
 

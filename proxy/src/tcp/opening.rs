@@ -18,6 +18,8 @@ use crate::detect::{
 pub enum Heard {
     /// The client said enough to tell what it speaks.
     Spoken(Spoken),
+    /// The client began as a request of HTTP/1 does, and the line did not end in time.
+    Unended,
     /// Nothing was said for as long as was waited: perhaps it is for the server to speak first.
     Silence,
     /// The client closed without a word.
@@ -25,12 +27,16 @@ pub enum Heard {
 }
 
 /// Listens until it is clear what the client speaks. A client that says nothing for `patience` is
-/// silent; one that began and does not go on is taken to speak nothing we know. Dropping the future
-/// loses nothing.
+/// silent; one that began has `limit` to say what it speaks, but no longer than [`FIRST_LINE`].
+/// Dropping the future loses nothing.
 ///
 /// # Errors
 /// What reading fails with.
-pub async fn listen(stream: &mut Prefixed, patience: Duration) -> io::Result<Heard> {
+pub async fn listen(
+    stream: &mut Prefixed,
+    patience: Duration,
+    limit: Duration,
+) -> io::Result<Heard> {
     if stream.ahead().is_empty() {
         match timeout(patience, stream.read_ahead()).await {
             Err(_elapsed) => return Ok(Heard::Silence),
@@ -39,8 +45,11 @@ pub async fn listen(stream: &mut Prefixed, patience: Duration) -> io::Result<Hea
             Ok(Ok(_)) => {}
         }
     }
-    let spoken = timeout(ENOUGH, listen_on(stream)).await;
-    spoken.unwrap_or(Ok(Spoken::Opaque)).map(Heard::Spoken)
+    match timeout(limit.min(FIRST_LINE), listen_on(stream)).await {
+        Ok(spoken) => spoken.map(Heard::Spoken),
+        Err(_elapsed) if detect::begins_with_method(stream.ahead()) => Ok(Heard::Unended),
+        Err(_elapsed) => Ok(Heard::Spoken(Spoken::Opaque)),
+    }
 }
 
 /// How a conversation began.
@@ -57,14 +66,15 @@ pub struct Begun<T> {
 }
 
 /// Listens to the client, asks for a connection to the server with `dial` when `port` says so, and
-/// then listens to both, until it is clear what follows. Dropping the future loses nothing that the
-/// client said.
+/// then listens to both, until it is clear what follows. A client that began has `limit` to say
+/// what it speaks. Dropping the future loses nothing that the client said.
 pub async fn begin<T>(
     client: &mut Prefixed,
     port: Port,
+    limit: Duration,
     dial: impl Future<Output = Option<(Stream, T)>>,
 ) -> Begun<T> {
-    let mut heard = pin!(listen(client, FIRST_REQUEST));
+    let mut heard = pin!(listen(client, FIRST_REQUEST, limit));
     let mut patience = pin!(sleep(port.patience()));
     let mut dial = pin!(dial);
     let (mut stage, mut server, mut said) = (port.begin(), None, Vec::new());
@@ -91,6 +101,7 @@ impl Seen {
     fn of_client(heard: io::Result<Heard>) -> Self {
         match heard {
             Ok(Heard::Spoken(spoken)) => Self::Client(spoken),
+            Ok(Heard::Unended) => Self::Unended,
             Ok(Heard::Silence | Heard::Closed) => Self::NoClient,
             Err(_reset) => Self::ClientCut,
         }
@@ -112,11 +123,13 @@ async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
         if let Some(spoken) = detect::detect(stream.ahead()) {
             return Ok(spoken);
         }
-        let limit = if detect::is_promising(stream.ahead()) { ENOUGH } else { MORE };
-        match timeout(limit, stream.read_ahead()).await {
-            Ok(Ok(0)) | Err(_) => return Ok(Spoken::Opaque),
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(error),
+        let more = if detect::is_promising(stream.ahead()) {
+            stream.read_ahead().await
+        } else {
+            timeout(MORE, stream.read_ahead()).await.unwrap_or(Ok(0))
+        };
+        if more? == 0 {
+            return Ok(Spoken::Opaque);
         }
     }
 }
@@ -128,8 +141,8 @@ const FIRST_REQUEST: Duration = Duration::from_secs(3600);
 /// something to say.
 pub const FIRST_HELLO: Duration = Duration::from_secs(15);
 
-/// How long the rest of the first line may take.
-const ENOUGH: Duration = Duration::from_secs(10);
+/// How long the first line may take: what is no request waits for as long.
+const FIRST_LINE: Duration = Duration::from_secs(10);
 
 /// How long it may be interrupted, if it begins like nothing that we know.
 const MORE: Duration = Duration::from_millis(20);

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use lab::{
-    Authority, Pair, Proxy, SERVICE, Setup, endpoints, inbound, meshed, plain_service, service,
-    service_id,
+    Authority, HEAD_LIMIT, Pair, Proxy, SERVICE, Setup, endpoints, inbound, meshed, plain_service,
+    service, service_id,
 };
 use model::{
     endpoint::Endpoint,
@@ -260,6 +260,24 @@ async fn a_client_that_waits_for_the_server_on_a_port_for_requests_gets_its_answ
         let response = http1(proxy.outbound()).await.send_request(get("/")).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(requests(&proxy), 1.0);
+    }
+}
+
+#[tokio::test]
+async fn a_request_line_that_does_not_end_is_refused_in_time_where_requests_are_expected() {
+    let application = Application::mirror().await;
+    for then in [(Key::Service(service_id()), http_service()), routed()] {
+        let proxy = Proxy::start(to_plain(&application).with([then]));
+        for begun in ["GET /unended", "PURGE", "PRI * HTTP/2.0\r\n"] {
+            let mut client = TcpStream::connect(proxy.outbound()).await.unwrap();
+            client.write_all(begun.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            let answered = timeout(20 * HEAD_LIMIT, client.read_to_string(&mut answer)).await;
+            answered.expect("it is not waited for").unwrap();
+            let refused = ["HTTP/1.1 408 ", "HTTP/1.1 400 "];
+            assert!(refused.iter().any(|it| answer.starts_with(it)), "{begun}: {answer}");
+        }
+        assert_eq!(proxy.counted("istio_tcp_connections_opened_total", &[]), 0.0);
     }
 }
 

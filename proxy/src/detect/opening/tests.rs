@@ -19,7 +19,7 @@ fn spoken() -> [Spoken; 4] {
 
 fn anything() -> impl Iterator<Item = Seen> {
     let words = WORDS.map(Seen::Server);
-    let client = [Seen::NoClient, Seen::ClientCut, Seen::PatienceOver];
+    let client = [Seen::Unended, Seen::NoClient, Seen::ClientCut, Seen::PatienceOver];
     let server = [Seen::Connected, Seen::Unreachable, Seen::ServerCut];
     spoken().map(Seen::Client).into_iter().chain(words).chain(client).chain(server)
 }
@@ -34,6 +34,19 @@ fn what_a_client_says_first_means_the_same_whatever_was_learned() {
         for (stage, spoken) in STAGES.into_iter().flat_map(|stage| spoken().map(|it| (stage, it))) {
             let next = port.next(stage, &Seen::Client(spoken.clone()));
             assert_eq!(next, Next::Heed(spoken), "{port:?} {stage:?}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_does_not_end_its_first_line_is_never_bytes_where_requests_are_expected() {
+    for port in ports() {
+        let spoken = match port.speaks {
+            Speaks::Requests => Spoken::Http1,
+            Speaks::Anything | Speaks::Bytes => Spoken::Opaque,
+        };
+        for stage in STAGES {
+            assert_eq!(port.next(stage, &Seen::Unended), Next::Heed(spoken.clone()), "{port:?}");
         }
     }
 }
