@@ -39,6 +39,7 @@ use crate::{
     },
     original_dst::OriginalDst,
     outbound::directory::Directory,
+    pool::connect,
     telemetry_rows::Rows,
     tls::Tls,
     trace::{Outbox, Tracer},
@@ -200,6 +201,19 @@ impl Worker {
     pub fn exhausted(&self, why: &std::io::Error) {
         self.count(Event::Exhausted);
         self.relieve(why, Instant::now());
+    }
+
+    /// Counts why there is no connection, once. What was missing on this side says nothing of the
+    /// other, nor does that somebody did not want to wait.
+    pub fn no_connection(&self, error: &connect::Error) {
+        match error {
+            connect::Error::Exhausted(why) => self.exhausted(why),
+            connect::Error::Tls(_) => self.count(Event::RefusedServer),
+            connect::Error::Connect(_) | connect::Error::Http(_) | connect::Error::Http2(_) => {
+                self.count(Event::ConnectFailed);
+            }
+            connect::Error::Slow | connect::Error::Crowded => {}
+        }
     }
 
     /// Whether what is new is to be turned away, because the process holds as much memory as it

@@ -9,7 +9,7 @@ use super::{strict, visitor::Visitor};
 use crate::{
     access_log::{Entry, Outcome},
     cause::causes,
-    metrics::{Event, labels::Flags},
+    metrics::labels::Flags,
     pool::connect,
     tcp::{
         relay::{Cut, relay},
@@ -48,10 +48,7 @@ pub(super) async fn dial(visitor: &Visitor) -> Option<Stream> {
     let opened = connect::open(&worker.plane.tls, &visitor.application, Carries::Bytes).await;
     opened
         .inspect_err(|error| {
-            if let connect::Error::Exhausted(why) = error {
-                worker.exhausted(why);
-            }
-            worker.count(Event::ConnectFailed);
+            worker.no_connection(error);
             debug!(%error, "the application does not take connections");
         })
         .ok()

@@ -19,8 +19,6 @@ use crate::{
         send::{Failure, Means, Sent, send, send_alone},
         upgrade::{Wish, agree, is_agreed},
     },
-    metrics::Event,
-    pool::connect,
     trace::Kind,
 };
 
@@ -195,11 +193,7 @@ fn decline(
 /// Why the application did not begin with a request, and who is to know.
 fn judge(visitor: &Visitor, failure: &Failure) -> Reason {
     let Failure::Connect(error) = failure else { return Reason::Unreachable };
-    if let connect::Error::Exhausted(why) = &**error {
-        visitor.worker.exhausted(why);
-    } else if error.is_verdict() {
-        visitor.worker.count(Event::ConnectFailed);
-    }
+    visitor.worker.no_connection(error);
     if error.is_overload() { Reason::Overloaded } else { Reason::Unreachable }
 }
 

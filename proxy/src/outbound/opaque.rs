@@ -115,11 +115,8 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
             log(Cut::flags(&carried), tally.bytes());
         }
         Err(error) => {
-            if tcp::is_exhaustion(&error) {
-                worker.exhausted(&error);
-            }
-            worker.count(Event::ConnectFailed);
             debug!(%original, %error, "failed to connect outside the mesh");
+            worker.no_connection(&connect::Error::of(error));
             log(Flags::UpstreamFailure, [0, 0]);
             Stream::Plain(client).reset();
         }
@@ -139,17 +136,12 @@ async fn dial(caller: &Caller) -> Option<(Stream, Dialled)> {
         match connect::open(&worker.plane.tls, &member.endpoint, Carries::Bytes).await {
             Ok(stream) => return Some((stream, Dialled { member, _busy: busy })),
             Err(error) => {
-                if let connect::Error::Exhausted(why) = &error {
-                    worker.exhausted(why);
-                    return None;
-                }
                 let source = std::error::Error::source(&error);
                 debug!(address = %member.endpoint.address, %error, ?source, "no connection");
-                worker.count(if error.is_about_identity() {
-                    Event::RefusedServer
-                } else {
-                    Event::ConnectFailed
-                });
+                worker.no_connection(&error);
+                if !error.is_verdict() {
+                    return None;
+                }
                 member.endpoint.load.fail(Instant::now());
                 if let Some(row) = &member.row {
                     row.record(false);

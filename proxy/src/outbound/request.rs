@@ -235,12 +235,11 @@ fn judge(worker: &Worker, endpoint: &Endpoint, failure: Option<&Failure>, began:
     match failure {
         Some(Failure::Connect(error)) if error.is_verdict() => {
             debug!(%error, source = ?std::error::Error::source(&**error), "no connection");
-            let refused = error.is_about_identity();
-            worker.count(if refused { Event::RefusedServer } else { Event::ConnectFailed });
+            worker.no_connection(error);
             endpoint.load.fail(now);
         }
-        Some(Failure::Connect(error)) if let connect::Error::Exhausted(why) = &**error => {
-            worker.exhausted(why);
+        Some(Failure::Connect(error)) if matches!(**error, connect::Error::Exhausted(_)) => {
+            worker.no_connection(error);
         }
         Some(
             Failure::NotProcessed

@@ -51,20 +51,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether somebody answered who did not prove to be the one expected.
-    #[must_use]
-    pub const fn is_about_identity(&self) -> bool {
-        match self {
-            Self::Tls(_) => true,
-            Self::Connect(_)
-            | Self::Exhausted(_)
-            | Self::Http(_)
-            | Self::Http2(_)
-            | Self::Slow
-            | Self::Crowded => false,
-        }
-    }
-
     /// Whether it says anything about the endpoint: one that is slow may yet be there.
     #[must_use]
     pub const fn is_verdict(&self) -> bool {
@@ -77,7 +63,9 @@ impl Error {
         matches!(self, Self::Crowded | Self::Exhausted(_))
     }
 
-    fn of(error: io::Error) -> Self {
+    /// What failing to open a connection comes to.
+    #[must_use]
+    pub fn of(error: io::Error) -> Self {
         if tcp::is_exhaustion(&error) { Self::Exhausted(error) } else { Self::Connect(error) }
     }
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use http::StatusCode;
-use lab::{Proxy, Setup, service};
-use model::endpoint::Endpoint;
+use lab::{Authority, Proxy, Setup, service};
+use model::{endpoint::Endpoint, inbound::MtlsMode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -91,6 +91,11 @@ impl Cramped {
         }
     }
 
+    /// Where connections of the pod's own, and those to it, are led.
+    fn ways(&mut self) -> [SocketAddr; 2] {
+        [self.result().parse().unwrap(), self.result().parse().unwrap()]
+    }
+
     fn counted(&mut self, name: &str, label: &str) -> f64 {
         writeln!(self.orders, "{name} {label}").unwrap();
         self.result().parse().unwrap()
@@ -108,9 +113,12 @@ impl Drop for Cramped {
 /// What the other process does: it serves, and counts when it is asked to.
 #[expect(clippy::print_stdout, reason = "another process reads it")]
 fn serve(application: &str) {
-    let endpoint = Endpoint::plain(application.parse().unwrap());
-    let proxy = Proxy::start(Setup::new("frontend").with(service(vec![endpoint])));
+    let application = application.parse().unwrap();
+    let setup = Setup::new("catalogue").identity(Authority::fresh().identity("catalogue"));
+    let setup = setup.serving(application, MtlsMode::Permissive);
+    let proxy = Proxy::start(setup.with(service(vec![Endpoint::plain(application)])));
     println!("{MARK}{}", proxy.outbound());
+    println!("{MARK}{}", proxy.inbound());
     for order in std::io::stdin().lines() {
         let order = order.unwrap();
         let (name, label) = order.split_once(' ').unwrap();
@@ -127,7 +135,7 @@ async fn without_descriptors_requests_are_told_so_and_when_there_are_some_again_
     }
     let application = Application::mirror().await;
     let mut proxy = Cramped::start(TEST, application.address);
-    let to = proxy.result().parse().unwrap();
+    let [to, _] = proxy.ways();
     let mut clients = Vec::new();
     for _ in 0..2 * DESCRIPTORS {
         let mut client = TcpStream::connect(to).await.unwrap();
@@ -150,6 +158,44 @@ async fn without_descriptors_requests_are_told_so_and_when_there_are_some_again_
     assert_eq!(proxy.counted("serin_proxy_events_total", "connect_failed"), 0.0);
     let response = http1(to).await.send_request(get("/")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_descriptors_byte_streams_are_cut_and_nobody_is_blamed_for_it() {
+    const TEST: &str =
+        "overload::without_descriptors_byte_streams_are_cut_and_nobody_is_blamed_for_it";
+    if let Some(application) = std::env::var_os(APPLICATION) {
+        return serve(application.to_str().unwrap());
+    }
+    let application = Application::tcp(|mut stream| async move {
+        // Who is cut is not answered.
+        drop(stream.read_to_end(&mut Vec::new()).await);
+    });
+    let application = application.await;
+    let mut proxy = Cramped::start(TEST, application.address);
+    for to in proxy.ways() {
+        let cut = streams_cut(to).await;
+        assert!(cut > 0);
+        assert!(proxy.counted("serin_proxy_events_total", "exhausted") >= cut as f64);
+        assert_eq!(proxy.counted("serin_proxy_events_total", "connect_failed"), 0.0);
+    }
+}
+
+/// Opens more byte streams at once than there is room for; says how many were cut.
+async fn streams_cut(to: SocketAddr) -> usize {
+    let mut clients = Vec::new();
+    for _ in 0..2 * DESCRIPTORS {
+        let mut client = TcpStream::connect(to).await.unwrap();
+        client.write_all(&[0, 1, 2]).await.unwrap();
+        client.shutdown().await.unwrap();
+        clients.push(client);
+    }
+    let mut cut = 0;
+    for mut client in clients {
+        let ended = timeout(Duration::from_secs(20), client.read_to_end(&mut Vec::new())).await;
+        cut += usize::from(ended.expect("nobody waits for ever").is_err());
+    }
+    cut
 }
 
 /// Few enough to run out of, and more than a process needs to run.
