@@ -134,16 +134,21 @@ async fn from_anyone(
         None => {}
     }
     match begun.next {
-        Next::Heed(spoken) => heed(&worker, arrived, stream, &spoken, begun.server).await,
+        Next::Heed(spoken) => heed(&worker, arrived, stream, &spoken, opened(begun.server)).await,
         Next::Carry => Some(Box::pin(async move {
-            silent::carry(&worker, arrived, &policy, stream, begun).await;
+            let (server, said) = (opened(begun.server), begun.said);
+            silent::carry(&worker, arrived, &policy, stream, server, &said).await;
         })),
         Next::Refuse => {
-            Stream::Plain(stream).reset();
+            silent::turn_away(stream, begun.server);
             None
         }
         Next::Close | Next::Wait(_) => None,
     }
+}
+
+fn opened(dialled: Option<silent::Dialled>) -> Option<(Stream, Rc<Visitor>)> {
+    dialled.and_then(Result::ok)
 }
 
 /// What may be spoken at the port that somebody came to.

@@ -20,7 +20,7 @@ pub use self::{
 };
 use self::{
     event::Events,
-    labels::{MessageLabels, RequestLabels, StreamLabels},
+    labels::{MessageLabels, PathLabels, RequestLabels},
     table::Table,
 };
 
@@ -35,7 +35,7 @@ pub struct Metrics {
 pub struct Shard {
     requests: Table<RequestLabels, RequestSeries>,
     messages: Table<MessageLabels, MessageSeries>,
-    streams: Table<StreamLabels, StreamSeries>,
+    streams: Table<Arc<PathLabels>, StreamSeries>,
     events: Events,
 }
 
@@ -87,10 +87,10 @@ impl Shard {
         self.messages.series(labels)
     }
 
-    /// The series of byte streams with these labels.
+    /// The series of byte streams between these two.
     #[must_use]
-    pub fn streams(&self, labels: StreamLabels) -> Arc<StreamSeries> {
-        self.streams.series(labels)
+    pub fn streams(&self, path: Arc<PathLabels>) -> Arc<StreamSeries> {
+        self.streams.series(path)
     }
 
     /// Counts an event.

@@ -15,7 +15,11 @@ use model::service::Protocol;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use self::{opaque::Dialled, resolve::Target, view::View};
+use self::{
+    opaque::{Dialled, Missed},
+    resolve::Target,
+    view::View,
+};
 use crate::{
     detect::{
         Spoken,
@@ -112,16 +116,20 @@ async fn heard(caller: Rc<Caller>, mut stream: Prefixed) -> Option<Local<()>> {
         (_, None) | (None, _) => {}
     }
     match begun.next {
-        Next::Heed(spoken) => Some(speak(caller, stream, &spoken, begun.server)),
+        Next::Heed(spoken) => Some(speak(caller, stream, &spoken, opened(begun.server))),
         Next::Carry => Some(Box::pin(async move {
-            opaque::carry_on(&caller, stream, begun.server, &begun.said).await;
+            opaque::carry_on(&caller, stream, opened(begun.server), &begun.said).await;
         })),
         Next::Refuse => {
-            Stream::Plain(stream).reset();
+            opaque::refuse(&caller, stream, begun.server);
             None
         }
         Next::Close | Next::Wait(_) => None,
     }
+}
+
+fn opened(dialled: Option<Result<(Stream, Dialled), Missed>>) -> Option<(Stream, Dialled)> {
+    dialled.and_then(Result::ok)
 }
 
 /// What may be spoken at a service; nothing if it is not listened to.

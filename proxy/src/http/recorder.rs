@@ -16,7 +16,6 @@ use crate::{
         Event, MessageSeries, RequestSeries, Shard, StreamSeries,
         labels::{
             Flags, MessageLabels, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol,
-            StreamLabels,
         },
     },
     worker::Worker,
@@ -103,8 +102,8 @@ impl Recorder {
 
     /// The series of byte streams between the two.
     #[must_use]
-    pub fn streams(&self, flags: Flags) -> Arc<StreamSeries> {
-        self.shard.streams(StreamLabels { path: Arc::clone(&self.path), flags })
+    pub fn streams(&self) -> Arc<StreamSeries> {
+        self.shard.streams(Arc::clone(&self.path))
     }
 
     fn new_series(&self, end: End) -> Arc<RequestSeries> {

@@ -2,7 +2,7 @@
 //! CONNECT, and HTTP/2's extended CONNECT (RFC 8441). Once both sides have agreed, bytes are
 //! carried and nobody looks.
 
-use std::cell::Cell;
+use std::{cell::Cell, io};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     cause::causes,
-    metrics::{StreamSeries, labels::Flags},
-    tcp::relay::{Meter, relay},
+    metrics::StreamSeries,
+    tcp::relay::{Cut, Meter, relay},
 };
 
 /// What a client wants its connection to become, and the client's end of it.
@@ -96,7 +96,7 @@ pub fn agree(
 }
 
 async fn carry(client: OnUpgrade, server: ServersEnd, recorder: &Shared, overdue: Local<()>) {
-    let (series, opened) = (recorder.streams(Flags::None), Cell::new(false));
+    let (series, opened) = (recorder.streams(), Cell::new(false));
     let open = || {
         series.open();
         opened.set(true);
@@ -117,11 +117,13 @@ async fn carry(client: OnUpgrade, server: ServersEnd, recorder: &Shared, overdue
     };
     let carried: hyper::Result<_> = tokio::select! {
         biased;
-        () = overdue => Ok(Ok(())),
+        () = overdue => Ok(Err(Cut::Client(io::Error::other("it is no peer")))),
         carried = carried => carried,
     };
-    if opened.get() {
-        series.close();
+    if opened.get()
+        && let Ok(ended) = &carried
+    {
+        series.close(Cut::flags(ended));
     }
     match carried {
         Ok(Ok(())) => {}

@@ -23,16 +23,20 @@ use crate::{
 /// none.
 pub(super) async fn carry(visitor: &Visitor, client: Stream, server: Option<Stream>) {
     let server = match server {
-        Some(server) => Some(server),
+        Some(server) => Ok(server),
         None => dial(visitor).await,
     };
     match server {
-        Some(server) => join(visitor, client, server, &[]).await,
-        None => {
-            client.reset();
-            log(visitor, Flags::UpstreamFailure, Duration::ZERO, [0, 0]);
-        }
+        Ok(server) => join(visitor, client, server, &[]).await,
+        Err(flags) => turn_away(visitor, &client, flags),
     }
+}
+
+/// Resets a connection for which there is nobody.
+pub(super) fn turn_away(visitor: &Visitor, client: &Stream, flags: Flags) {
+    visitor.recorder().streams().miss(flags);
+    log(visitor, flags, Duration::ZERO, [0, 0]);
+    client.reset();
 }
 
 fn log(visitor: &Visitor, flags: Flags, took: Duration, bytes: [u64; 2]) {
@@ -43,20 +47,20 @@ fn log(visitor: &Visitor, flags: Flags, took: Duration, bytes: [u64; 2]) {
     visitor.worker.log_stream(entry, &outcome);
 }
 
-pub(super) async fn dial(visitor: &Visitor) -> Option<Stream> {
+/// A connection to the application, or what is said of there being none.
+pub(super) async fn dial(visitor: &Visitor) -> Result<Stream, Flags> {
     let worker = &visitor.worker;
     let opened = connect::open(&worker.plane.tls, &visitor.application, Carries::Bytes).await;
-    opened
-        .inspect_err(|error| {
-            worker.no_connection(error);
-            debug!(%error, "the application does not take connections");
-        })
-        .ok()
+    opened.map_err(|error| {
+        worker.no_connection(&error);
+        debug!(%error, "the application does not take connections");
+        error.flags()
+    })
 }
 
 /// The same, beginning with what the application said already.
 pub(super) async fn join(visitor: &Visitor, mut client: Stream, mut server: Stream, said: &[u8]) {
-    let series = visitor.recorder().streams(Flags::None);
+    let series = visitor.recorder().streams();
     let in_flight = visitor.worker.gauge.enter();
     let began = Instant::now();
     series.open();
@@ -76,7 +80,7 @@ pub(super) async fn join(visitor: &Visitor, mut client: Stream, mut server: Stre
         client.reset();
         server.reset();
     }
-    series.close();
+    series.close(flags);
     log(visitor, flags, began.elapsed(), tally.bytes());
     drop(in_flight);
 }

@@ -11,14 +11,32 @@ use super::{Arrived, opaque, refuse, visitor::Visitor};
 use crate::{
     detect::opening::{Port, Stage},
     discovery::Answer,
-    metrics::Event,
-    tcp::{
-        opening::Begun,
-        stream::{Prefixed, Stream},
-    },
+    metrics::{Event, labels::Flags},
+    tcp::stream::{Prefixed, Stream},
     tls,
     worker::Worker,
 };
+
+/// What asking the application comes to: its connection, or what is said of there being none.
+pub(super) type Dialled = Result<(Stream, Rc<Visitor>), Missed>;
+
+/// Who found no application, and what is said of it.
+pub(super) struct Missed {
+    visitor: Rc<Visitor>,
+    flags: Flags,
+}
+
+/// Turns a client away that has heard nothing: nobody took its connection, or whoever did cut it.
+pub(super) fn turn_away(client: Prefixed, dialled: Option<Dialled>) {
+    let client = Stream::Plain(client);
+    match dialled {
+        Some(Ok((_, visitor))) => {
+            opaque::turn_away(&visitor, &client, Flags::UpstreamTermination);
+        }
+        Some(Err(Missed { visitor, flags })) => opaque::turn_away(&visitor, &client, flags),
+        None => client.reset(),
+    }
+}
 
 /// Asks the application for a connection, once the client cannot be a peer of the mesh any more.
 pub(super) async fn dial(
@@ -26,14 +44,16 @@ pub(super) async fn dial(
     arrived: Arrived,
     policy: &Inbound,
     port: Port,
-) -> Option<(Stream, Rc<Visitor>)> {
+) -> Dialled {
     if port.begin() == Stage::Listening {
         worker.count(Event::FirstWordAwaited);
     }
     await_handshake(worker, arrived).await;
     let visitor = Visitor::new(worker, arrived, policy, None);
-    let server = opaque::dial(&visitor).await?;
-    Some((server, visitor))
+    match opaque::dial(&visitor).await {
+        Ok(server) => Ok((server, visitor)),
+        Err(flags) => Err(Missed { visitor, flags }),
+    }
 }
 
 /// Carries bytes between a client that did not speak first and the application.
@@ -42,14 +62,15 @@ pub(super) async fn carry(
     arrived: Arrived,
     policy: &Inbound,
     client: Prefixed,
-    begun: Begun<Rc<Visitor>>,
+    server: Option<(Stream, Rc<Visitor>)>,
+    said: &[u8],
 ) {
     let client = Stream::Plain(client);
     if *worker.plane.discovery.strict().borrow() {
         return refuse(worker, &client, Event::RefusedPlain);
     }
-    match begun.server {
-        Some((server, visitor)) => opaque::join(&visitor, client, server, &begun.said).await,
+    match server {
+        Some((server, visitor)) => opaque::join(&visitor, client, server, said).await,
         None => {
             let visitor = Visitor::new(worker, arrived, policy, None);
             opaque::carry(&visitor, client, None).await;

@@ -1,6 +1,6 @@
 //! Answers a scrape: adds all workers' shards up and writes them under Istio's names.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
@@ -49,8 +49,11 @@ impl Metrics {
     fn add_streams(&self) -> BTreeMap<StreamLabels, StreamTotals> {
         let mut totals: BTreeMap<StreamLabels, StreamTotals> = BTreeMap::new();
         for shard in self.shards() {
-            shard.streams.for_each(|labels, series| {
-                totals.entry(labels.clone()).or_default().add(series);
+            shard.streams.for_each(|path, series| {
+                for (flags, counted) in series.by_flags() {
+                    let labels = StreamLabels { path: Arc::clone(path), flags };
+                    totals.entry(labels).or_default().add(counted);
+                }
             });
         }
         totals

@@ -33,13 +33,13 @@ pub struct MessageLabels {
     pub path: Arc<PathLabels>,
 }
 
-/// Labels of a connection of no known protocol.
+/// Labels of a connection of no known protocol, as they are written.
 #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd)]
-pub struct StreamLabels {
+pub(super) struct StreamLabels {
     /// Between whom.
-    pub path: Arc<PathLabels>,
+    pub(super) path: Arc<PathLabels>,
     /// What the proxy has to say about it.
-    pub flags: Flags,
+    pub(super) flags: Flags,
 }
 
 /// Labels that are known before anything is sent.
@@ -230,6 +230,18 @@ impl Security {
 }
 
 impl Flags {
+    /// All, in the order of their numbers.
+    pub(super) const ALL: [Self; 8] = [
+        Self::None,
+        Self::NoHealthyUpstream,
+        Self::UpstreamFailure,
+        Self::UpstreamOverflow,
+        Self::UpstreamTermination,
+        Self::NoRoute,
+        Self::DownstreamTermination,
+        Self::DownstreamProtocolError,
+    ];
+
     /// The letters used in labels and logs.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -259,9 +271,9 @@ impl Labels for MessageLabels {
     }
 }
 
-impl Labels for StreamLabels {
+impl Labels for Arc<PathLabels> {
     fn overflow() -> Self {
-        Self { path: overflowed_path(), flags: Flags::None }
+        overflowed_path()
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     histogram::{Histogram, Reading, add},
+    labels::Flags,
     table::{Life, Series},
 };
 
@@ -28,15 +29,22 @@ pub struct MessageSeries {
     responses: AtomicU64,
 }
 
-/// Connections that carry bytes of no known protocol.
+/// Connections between two parties that carry bytes of no known protocol.
+///
+/// How they ended is told apart in here, not by series of their own: what was opened and what was
+/// closed is forgotten together, so that the one less the other is always what is open.
 #[derive(Debug, Default)]
 pub struct StreamSeries {
     life: Life,
-    opened: AtomicU64,
-    closed: AtomicU64,
+    opened: ByFlags,
+    closed: ByFlags,
     sent: AtomicU64,
     received: AtomicU64,
 }
+
+/// Numbers of connections, by what there is to say about their ends.
+#[derive(Debug, Default)]
+struct ByFlags([AtomicU64; Flags::ALL.len()]);
 
 /// What request series of several workers add up to.
 #[derive(Clone, Debug, Default)]
@@ -101,16 +109,23 @@ impl MessageSeries {
 }
 
 impl StreamSeries {
-    /// Counts a connection that begins.
+    /// Counts a connection that begins; nobody knows how it will end.
     pub fn open(&self) {
         self.life.touch();
-        add(&self.opened, 1);
+        self.opened.count(Flags::None);
     }
 
-    /// Counts a connection that has ended.
-    pub fn close(&self) {
+    /// Counts a connection that has ended, and how.
+    pub fn close(&self, flags: Flags) {
         self.life.touch();
-        add(&self.closed, 1);
+        self.closed.count(flags);
+    }
+
+    /// Counts a connection that was accepted and reached nobody.
+    pub fn miss(&self, flags: Flags) {
+        self.life.touch();
+        self.opened.count(flags);
+        self.closed.count(flags);
     }
 
     /// Counts bytes that went to the one who accepted the connection.
@@ -125,10 +140,44 @@ impl StreamSeries {
         add(&self.sent, bytes);
     }
 
+    /// What is told under each flag that there was. Bytes are counted as they pass, before there is
+    /// an end to speak of.
+    pub(super) fn by_flags(&self) -> impl Iterator<Item = (Flags, StreamTotals)> {
+        let counted = Flags::ALL.into_iter().map(|flags| (flags, self.totals(flags)));
+        counted.filter(|(flags, totals)| *flags == Flags::None || totals.closed > 0)
+    }
+
+    fn totals(&self, flags: Flags) -> StreamTotals {
+        let (opened, closed) = (self.opened.read(flags), self.closed.read(flags));
+        let (sent, received) = match flags {
+            Flags::None => {
+                (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+            }
+            _ => (0, 0),
+        };
+        StreamTotals { opened, closed, sent, received }
+    }
+
     /// Whether it is still read; if not, look it up again.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.life.is_kept()
+    }
+}
+
+impl ByFlags {
+    fn count(&self, flags: Flags) {
+        if let Some(counter) = self.0.get(flags as usize) {
+            add(counter, 1);
+        }
+    }
+
+    fn read(&self, flags: Flags) -> u64 {
+        self.0.get(flags as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -149,11 +198,12 @@ impl MessageTotals {
 }
 
 impl StreamTotals {
-    pub(super) fn add(&mut self, series: &StreamSeries) {
-        self.opened += series.opened.load(Ordering::Relaxed);
-        self.closed += series.closed.load(Ordering::Relaxed);
-        self.sent += series.sent.load(Ordering::Relaxed);
-        self.received += series.received.load(Ordering::Relaxed);
+    pub(super) const fn add(&mut self, other: Self) {
+        let Self { opened, closed, sent, received } = other;
+        self.opened += opened;
+        self.closed += closed;
+        self.sent += sent;
+        self.received += received;
     }
 }
 
@@ -175,6 +225,6 @@ impl Series for StreamSeries {
     }
 
     fn is_under_way(&self) -> bool {
-        self.opened.load(Ordering::Relaxed) != self.closed.load(Ordering::Relaxed)
+        self.opened.sum() != self.closed.sum()
     }
 }

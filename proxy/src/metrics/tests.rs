@@ -4,7 +4,7 @@ use super::{
     Event, Metrics, SERIES, Shard,
     labels::{
         Flags, MessageLabels, PathLabels, Peer, Reporter, RequestLabels, RequestProtocol, Security,
-        ServiceLabels, StreamLabels,
+        ServiceLabels,
     },
 };
 
@@ -61,8 +61,7 @@ fn workers_add_up_under_istios_names() {
 #[test]
 fn streams_are_counted_under_istios_names() {
     let metrics = Metrics::new();
-    let labels = StreamLabels { path: path("a"), flags: Flags::None };
-    let series = metrics.shard().streams(labels);
+    let series = metrics.shard().streams(path("a"));
     series.open();
     series.received(5);
     series.sent(7);
@@ -72,6 +71,41 @@ fn streams_are_counted_under_istios_names() {
     assert_eq!(value(&text, "istio_tcp_connections_closed_total", &tcp), "0");
     assert_eq!(value(&text, "istio_tcp_received_bytes_total", &tcp), "5");
     assert_eq!(value(&text, "istio_tcp_sent_bytes_total", &tcp), "7");
+}
+
+const NO_FLAGS: [&str; 1] = ["response_flags=\"-\""];
+
+#[test]
+fn every_flag_has_a_place_of_its_own() {
+    for (place, flags) in Flags::ALL.into_iter().enumerate() {
+        assert_eq!(flags as usize, place, "{}", flags.label());
+    }
+}
+
+#[test]
+fn how_a_stream_ended_is_told_when_it_closes_and_its_bytes_as_they_pass() {
+    let metrics = Metrics::new();
+    for shard in [metrics.shard(), metrics.shard()] {
+        let series = shard.streams(path("a"));
+        series.open();
+        series.received(5);
+        series.close(Flags::UpstreamTermination);
+        series.miss(Flags::UpstreamFailure);
+    }
+    let text = scrape(&metrics);
+    let told = |flags: &str| {
+        let flags = format!("response_flags=\"{flags}\"");
+        let value = |name| value(&text, name, &[&flags]);
+        [
+            value("istio_tcp_connections_opened_total"),
+            value("istio_tcp_connections_closed_total"),
+            value("istio_tcp_received_bytes_total"),
+        ]
+    };
+    assert_eq!(told("-"), ["2", "0", "10"]);
+    assert_eq!(told("UC"), ["0", "2", "0"]);
+    assert_eq!(told("UF"), ["2", "2", "0"]);
+    assert!(!text.contains("\"DC\""), "nothing ended like that");
 }
 
 #[test]
@@ -92,14 +126,16 @@ fn messages_of_grpc_are_counted_under_istios_names() {
 fn a_stream_is_remembered_for_as_long_as_it_is_open_however_quiet() {
     let metrics = Metrics::new();
     let shard = metrics.shard();
-    let labels = StreamLabels { path: path("a"), flags: Flags::None };
-    let series = shard.streams(labels);
+    let series = shard.streams(path("a"));
     series.open();
     for _ in 0..3 {
         shard.forget_unused();
     }
-    series.close();
-    assert_eq!(value(&scrape(&metrics), "istio_tcp_connections_closed_total", &[]), "1");
+    series.close(Flags::UpstreamTermination);
+    let text = scrape(&metrics);
+    let cut = ["response_flags=\"UC\""];
+    assert_eq!(value(&text, "istio_tcp_connections_opened_total", &NO_FLAGS), "1");
+    assert_eq!(value(&text, "istio_tcp_connections_closed_total", &cut), "1");
     for _ in 0..2 {
         shard.forget_unused();
     }

@@ -14,6 +14,7 @@ use crate::{
     access_log::{Entry, Outcome},
     cause::causes,
     detect::opening::{Port, Stage},
+    http::recorder::Shared,
     metrics::{
         Event,
         labels::{Flags, PathLabels, Peer, Reporter, Security, ServiceLabels},
@@ -35,6 +36,12 @@ pub(super) struct Dialled {
     _busy: Busy,
 }
 
+/// Why a connection reached nobody, and whose it would have been.
+pub(super) struct Missed {
+    flags: Flags,
+    recorder: Shared,
+}
+
 /// Carries bytes between the pod and an endpoint, until both have ended.
 pub(super) async fn carry(caller: &Caller, client: Prefixed, server: Option<(Stream, Dialled)>) {
     carry_on(caller, client, server, &[]).await;
@@ -48,16 +55,36 @@ pub(super) async fn carry_on(
     said: &[u8],
 ) {
     let server = match server {
-        Some(server) => Some(server),
+        Some(server) => Ok(server),
         None => dial(caller).await,
     };
     match server {
-        Some(server) => join(caller, client, server, said).await,
-        None => {
-            Stream::Plain(client).reset();
-            log(caller, None, Flags::UpstreamFailure, Duration::ZERO, [0, 0]);
-        }
+        Ok(server) => join(caller, client, server, said).await,
+        Err(missed) => turn_away(caller, client, &missed),
     }
+}
+
+/// Turns a client away that has heard nothing: nobody took its connection, or whoever did cut it.
+pub(super) fn refuse(
+    caller: &Caller,
+    client: Prefixed,
+    dialled: Option<Result<(Stream, Dialled), Missed>>,
+) {
+    match dialled {
+        Some(Ok((_, Dialled { member, .. }))) => {
+            let recorder = member.recorder(&caller.worker);
+            turn_away(caller, client, &Missed { flags: Flags::UpstreamTermination, recorder });
+        }
+        Some(Err(missed)) => turn_away(caller, client, &missed),
+        None => Stream::Plain(client).reset(),
+    }
+}
+
+/// Resets a connection that reached nobody, once that is counted.
+fn turn_away(caller: &Caller, client: Prefixed, missed: &Missed) {
+    missed.recorder.streams().miss(missed.flags);
+    log(caller, None, missed.flags, Duration::ZERO, [0, 0]);
+    Stream::Plain(client).reset();
 }
 
 fn log(
@@ -77,7 +104,7 @@ fn log(
 }
 
 /// Asks the server for a connection before the client has spoken.
-pub(super) async fn dial_unasked(caller: &Caller, port: Port) -> Option<(Stream, Dialled)> {
+pub(super) async fn dial_unasked(caller: &Caller, port: Port) -> Result<(Stream, Dialled), Missed> {
     if port.begin() == Stage::Listening {
         caller.worker.count(Event::FirstWordAwaited);
     }
@@ -107,17 +134,20 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
     match tcp::connect(original, None, ELSEWHERE_LIMIT).await {
         Ok(server) => {
             let server = Stream::Plain(Prefixed::new(server));
-            let series = recorder.streams(Flags::None);
+            let series = recorder.streams();
             series.open();
             let tally = Tally::new(&series, 0);
             let carried = carry_between(Stream::Plain(client), server, &tally).await;
-            series.close();
-            log(Cut::flags(&carried), tally.bytes());
+            let flags = Cut::flags(&carried);
+            series.close(flags);
+            log(flags, tally.bytes());
         }
         Err(error) => {
             debug!(%original, %error, "failed to connect outside the mesh");
-            worker.no_connection(&connect::Error::of(error));
-            log(Flags::UpstreamFailure, [0, 0]);
+            let error = connect::Error::of(error);
+            worker.no_connection(&error);
+            recorder.streams().miss(error.flags());
+            log(error.flags(), [0, 0]);
             Stream::Plain(client).reset();
         }
     }
@@ -125,32 +155,43 @@ pub(super) async fn pass(worker: &Rc<Worker>, client: Prefixed, original: Socket
 }
 
 /// Connects to an endpoint, and to another if that fails: nothing was sent yet.
-async fn dial(caller: &Caller) -> Option<(Stream, Dialled)> {
+async fn dial(caller: &Caller) -> Result<(Stream, Dialled), Missed> {
     let (worker, view) = (&caller.worker, caller.view());
-    let backend = view.own_backend()?;
+    let nobody = |recorder| Missed { flags: Flags::NoHealthyUpstream, recorder };
+    let Some(backend) = view.own_backend() else {
+        return Err(nobody(Rc::clone(&view.recorder)));
+    };
     let group = backend.draw(Drawn::Connection);
-    let mut tried = Tried::default();
-    loop {
-        let member = backend.pick(worker, group, &tried, Instant::now())?;
+    let (mut tried, mut missed) = (Tried::default(), nobody(Rc::clone(&backend.recorder)));
+    while tried.has_room()
+        && let Some(member) = backend.pick(worker, group, &tried, Instant::now())
+    {
         let busy = member.endpoint.enter();
-        match connect::open(&worker.plane.tls, &member.endpoint, Carries::Bytes).await {
-            Ok(stream) => return Some((stream, Dialled { member, _busy: busy })),
-            Err(error) => {
-                let source = std::error::Error::source(&error);
-                debug!(address = %member.endpoint.address, %error, ?source, "no connection");
-                worker.no_connection(&error);
-                if !error.is_verdict() {
-                    return None;
-                }
-                member.endpoint.load.fail(Instant::now());
-                if let Some(row) = &member.row {
-                    row.record(false);
-                }
-                tried.note(member.endpoint.address);
-                if !tried.has_room() {
-                    return None;
-                }
-            }
+        let opened = connect::open(&worker.plane.tls, &member.endpoint, Carries::Bytes).await;
+        let error = match opened {
+            Ok(stream) => return Ok((stream, Dialled { member, _busy: busy })),
+            Err(error) => error,
+        };
+        missed = Missed { flags: error.flags(), recorder: member.recorder(worker) };
+        judge(worker, &member, &error);
+        // What is missing here is missing for every endpoint.
+        if !error.is_verdict() {
+            break;
+        }
+        tried.note(member.endpoint.address);
+    }
+    Err(missed)
+}
+
+/// Lets the endpoint's load and its row know that there was no connection to it.
+fn judge(worker: &Worker, member: &Member, error: &connect::Error) {
+    let source = std::error::Error::source(error);
+    debug!(address = %member.endpoint.address, %error, ?source, "no connection");
+    worker.no_connection(error);
+    if error.is_verdict() {
+        member.endpoint.load.fail(Instant::now());
+        if let Some(row) = &member.row {
+            row.record(false);
         }
     }
 }
@@ -163,7 +204,7 @@ async fn join(
     said: &[u8],
 ) {
     let Dialled { member, _busy } = dialled;
-    let series = member.recorder(&caller.worker).streams(Flags::None);
+    let series = member.recorder(&caller.worker).streams();
     let in_flight = caller.worker.gauge.enter();
     let began = Instant::now();
     series.open();
@@ -175,10 +216,11 @@ async fn join(
             Err(Cut::Client(error))
         }
     };
-    series.close();
+    let flags = Cut::flags(&carried);
+    series.close(flags);
     let [forth, back] = meter.bytes();
     let address = Some(member.endpoint.address);
-    log(caller, address, Cut::flags(&carried), began.elapsed(), [forth, back]);
+    log(caller, address, flags, began.elapsed(), [forth, back]);
     if let Some(row) = &member.row
         && let Some(ok) = verdict(&carried, forth > 0, back > 0)
     {

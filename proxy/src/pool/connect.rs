@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{Endpoint, Transport};
 use crate::{
+    metrics::labels::Flags,
     ports,
     tcp::{
         self,
@@ -61,6 +62,12 @@ impl Error {
     #[must_use]
     pub const fn is_overload(&self) -> bool {
         matches!(self, Self::Crowded | Self::Exhausted(_))
+    }
+
+    /// What is said of it in logs and counts.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        if self.is_overload() { Flags::UpstreamOverflow } else { Flags::UpstreamFailure }
     }
 
     /// What failing to open a connection comes to.

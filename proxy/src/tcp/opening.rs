@@ -54,13 +54,13 @@ pub async fn listen(
 
 /// How a conversation began.
 #[derive(Debug)]
-pub struct Begun<T> {
+pub struct Begun<T, E> {
     /// What follows; never that one has to wait.
     pub next: Next,
     /// What is to be remembered of the port.
     pub lesson: Option<Habit>,
-    /// The server's connection, if there is one.
-    pub server: Option<(Stream, T)>,
+    /// What asking the server for a connection came to, if it was asked.
+    pub server: Option<Result<(Stream, T), E>>,
     /// What the server has said.
     pub said: Vec<u8>,
 }
@@ -68,12 +68,12 @@ pub struct Begun<T> {
 /// Listens to the client, asks for a connection to the server with `dial` when `port` says so, and
 /// then listens to both, until it is clear what follows. A client that began has `limit` to say
 /// what it speaks. Dropping the future loses nothing that the client said.
-pub async fn begin<T>(
+pub async fn begin<T, E>(
     client: &mut Prefixed,
     port: Port,
     limit: Duration,
-    dial: impl Future<Output = Option<(Stream, T)>>,
-) -> Begun<T> {
+    dial: impl Future<Output = Result<(Stream, T), E>>,
+) -> Begun<T, E> {
     let mut heard = pin!(listen(client, FIRST_REQUEST, limit));
     let mut patience = pin!(sleep(port.patience()));
     let mut dial = pin!(dial);
@@ -84,8 +84,9 @@ pub async fn begin<T>(
             heard = heard.as_mut() => Seen::of_client(heard),
             () = patience.as_mut(), if stage == Stage::Listening => Seen::PatienceOver,
             dialled = dial.as_mut(), if stage == Stage::Dialling => {
-                server = dialled;
-                if server.is_some() { Seen::Connected } else { Seen::Unreachable }
+                let seen = if dialled.is_ok() { Seen::Connected } else { Seen::Unreachable };
+                server = Some(dialled);
+                seen
             }
             word = first_word(&mut server, &mut said), if stage == Stage::Open => word,
         };
@@ -109,8 +110,8 @@ impl Seen {
 }
 
 /// Reads the first that the server says. Dropping the future loses nothing.
-async fn first_word<T>(server: &mut Option<(Stream, T)>, said: &mut Vec<u8>) -> Seen {
-    let Some((stream, _)) = server else { return Seen::Unreachable };
+async fn first_word<T, E>(server: &mut Option<Result<(Stream, T), E>>, said: &mut Vec<u8>) -> Seen {
+    let Some(Ok((stream, _))) = server else { return Seen::Unreachable };
     said.reserve(WORD);
     match stream.read_buf(said).await {
         Ok(_) => Seen::Server(Word::of(said)),

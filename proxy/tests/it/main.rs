@@ -14,6 +14,8 @@ mod discovery;
 #[cfg(test)]
 mod dual_stack;
 #[cfg(test)]
+mod ended;
+#[cfg(test)]
 mod first_word;
 #[cfg(test)]
 mod giving_up;

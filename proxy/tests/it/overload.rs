@@ -173,11 +173,16 @@ async fn without_descriptors_byte_streams_are_cut_and_nobody_is_blamed_for_it() 
     });
     let application = application.await;
     let mut proxy = Cramped::start(TEST, application.address);
+    let mut all = 0.0;
     for to in proxy.ways() {
         let cut = streams_cut(to).await;
         assert!(cut > 0);
         assert!(proxy.counted("serin_proxy_events_total", "exhausted") >= cut as f64);
         assert_eq!(proxy.counted("serin_proxy_events_total", "connect_failed"), 0.0);
+        all += cut as f64;
+        for name in ["istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total"] {
+            assert_eq!(proxy.counted(name, "response_flags=\"UO\""), all, "{name}");
+        }
     }
 }
 

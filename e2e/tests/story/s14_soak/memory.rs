@@ -56,7 +56,9 @@ impl Veterans {
         let scrape = self.scrape(self.pods.get(STEADY).context("no steady client")?).await?;
         for metric in ["istio_requests_total", "istio_tcp_connections_opened_total"] {
             let security = |policy| [("connection_security_policy", policy)];
-            scrape.expect_some(metric, &security("mutual_tls"))?;
+            // What reached nobody is counted, too.
+            let served = [&security("mutual_tls")[..], &[("response_flags", "-")]].concat();
+            scrape.expect_some(metric, &served)?;
             scrape.expect(metric, &security("none"), 0)?;
         }
         Ok(())
