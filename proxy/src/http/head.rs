@@ -221,11 +221,16 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 /// Removes what belongs to one hop (RFC 9110, section 7.6.1), except `te: trailers`, which gRPC
 /// needs to arrive, and announcements of trailers that are not passed on.
 pub fn strip_hop(headers: &mut HeaderMap, marks: Marks) {
-    if marks.has(Marks::HOP) {
+    if marks.has(Marks::TRAILER) {
         framing::strip_announcements(headers);
-        for name in named_by_connection(headers) {
-            headers.remove(name);
-        }
+    }
+    if marks.has(Marks::CONNECTION) {
+        strip_connection(headers);
+    }
+    if marks.has(Marks::CODING) {
+        headers.remove(header::TRANSFER_ENCODING);
+    }
+    if marks.has(Marks::HOP) {
         HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
     }
     if marks.has(Marks::TE) {
@@ -243,10 +248,20 @@ fn strip_te(headers: &mut HeaderMap) {
     }
 }
 
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    if !headers.contains_key(header::CONNECTION) {
-        return Vec::new();
+/// Removes `connection` and what it names. Most that say it at all say only that the connection is
+/// kept, and a header of that name goes in any case.
+fn strip_connection(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(header::CONNECTION).iter();
+    let is_kept = values.next().is_some_and(|value| value == "keep-alive");
+    if !is_kept || values.next().is_some() {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
     }
+    headers.remove(header::CONNECTION);
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter();
     // A name beside what is none is a name all the same.
     let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -276,11 +291,10 @@ const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 pub(super) const CLAIMS: [HeaderName; 4] =
     [CLIENT_CERTIFICATE, CLIENT_VERSION, NOT_PROCESSED, ELSEWHERE];
 
-pub(super) const HOP_BY_HOP: [HeaderName; 6] = [
-    header::CONNECTION,
+/// Besides those that are looked at on their own.
+pub(super) const HOP_BY_HOP: [HeaderName; 4] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("http2-settings"),
 ];

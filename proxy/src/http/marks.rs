@@ -6,11 +6,11 @@ use http::{HeaderMap, HeaderName};
 
 /// Kinds of headers that a message has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Marks(u8);
+pub struct Marks(u16);
 
 impl Marks {
-    /// Belong to one hop, or announce what may not be passed on.
-    pub(super) const HOP: Self = Self(1);
+    /// `connection`.
+    pub(super) const CONNECTION: Self = Self(1);
     /// `te`, which belongs to one hop unless it says `trailers` and nothing else.
     pub(super) const TE: Self = Self(2);
     /// Only this mesh's proxies may say them.
@@ -23,8 +23,12 @@ impl Marks {
     pub(super) const HOST: Self = Self(32);
     /// `content-type`.
     pub(super) const TYPE: Self = Self(64);
+    /// `trailer`, which announces what may not be passed on.
+    pub(super) const TRAILER: Self = Self(128);
+    /// Others that belong to one hop.
+    pub(super) const HOP: Self = Self(256);
     /// Any of those that are the proxy's business.
-    pub(super) const ANY: Self = Self(63);
+    pub(super) const ANY: Self = Self(511 & !Self::TYPE.0);
 
     /// The kinds in `headers`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
@@ -43,13 +47,15 @@ fn mark(name: &HeaderName) -> Marks {
     let is_hop = match name.len() {
         2 if name == "te" => return Marks::TE,
         4 if name == "host" => return Marks::HOST,
-        7 => matches!(name, "upgrade" | "trailer"),
-        10 => matches!(name, "connection" | "keep-alive"),
+        7 if name == "trailer" => return Marks::TRAILER,
+        7 => name == "upgrade",
+        10 if name == "connection" => return Marks::CONNECTION,
+        10 => name == "keep-alive",
         12 if name == "content-type" => return Marks::TYPE,
         14 if name == "content-length" => return Marks::LENGTH,
         14 => name == "http2-settings",
         16 => name == "proxy-connection",
-        17 if name == "transfer-encoding" => return Marks(Marks::HOP.0 | Marks::CODING.0),
+        17 if name == "transfer-encoding" => return Marks::CODING,
         17 if name == "x-serin-elsewhere" => return Marks::CLAIM,
         21 if name == "x-serin-not-processed" => return Marks::CLAIM,
         22 if name == "x-serin-client-version" => return Marks::CLAIM,
@@ -78,7 +84,8 @@ mod tests {
     fn whatever_is_taken_out_of_a_head_is_marked() {
         assert!(HOP_BY_HOP.iter().all(|name| has(name, Marks::HOP)));
         assert!(CLAIMS.iter().all(|name| has(name, Marks::CLAIM)));
-        assert!(has(&header::TE, Marks::TE) && has(&header::TRAILER, Marks::HOP));
+        assert!(has(&header::CONNECTION, Marks::CONNECTION));
+        assert!(has(&header::TE, Marks::TE) && has(&header::TRAILER, Marks::TRAILER));
         assert!(has(&header::TRANSFER_ENCODING, Marks::CODING));
         assert!(has(&header::CONTENT_LENGTH, Marks::LENGTH));
         assert!(has(&header::CONTENT_TYPE, Marks::TYPE));

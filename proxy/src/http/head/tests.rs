@@ -43,6 +43,20 @@ fn what_is_named_beside_what_is_no_name_is_removed_all_the_same() {
 }
 
 #[test]
+fn a_connection_that_is_kept_may_name_others_as_well() {
+    for values in [&["keep-alive"][..], &["keep-alive", "x-mine"], &["x-mine", "keep-alive"]] {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CONNECTION, value.parse().unwrap());
+        }
+        headers.insert("x-mine", "1".parse().unwrap());
+        let marks = Marks::of(&headers);
+        strip_hop(&mut headers, marks);
+        assert_eq!(headers.is_empty(), values.len() > 1, "{values:?}: {headers:?}");
+    }
+}
+
+#[test]
 fn the_wish_for_trailers_stays_and_other_codings_go() {
     for (te, left) in
         [("trailers", Some("trailers")), ("gzip, trailers", Some("trailers")), ("gzip", None)]
