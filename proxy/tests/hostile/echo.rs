@@ -1,5 +1,5 @@
 //! A server of HTTP/1 and HTTP/2 that answers each request with its own method and path, once it
-//! has read all of it.
+//! has read all of it. It never reads what is sent to `/unread`.
 
 use std::{
     convert::Infallible,
@@ -62,6 +62,9 @@ async fn answer(
     whole: Arc<Mutex<Vec<String>>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.uri().path() == "/unread" {
+        return std::future::pending().await;
+    }
     let words = format!("{} {}", request.method(), request.uri().path());
     let mut response = Response::new(Full::new(Bytes::from(words.clone())));
     match request.into_body().collect().await {
