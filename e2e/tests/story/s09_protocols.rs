@@ -193,9 +193,9 @@ async fn over_mutual_tls(shop: &Namespace, client: &str, server: &str) -> Result
         let to = [("reporter", reporter), ("destination_service_name", server)];
         let security = |policy| [&to[..], &[("connection_security_policy", policy)]].concat();
         let scrape = shop.scrape("deploy/client", &format!("app={pod}")).await?;
-        let served = [&security("mutual_tls")[..], &[("response_flags", "-")]].concat();
-        scrape.expect_some(metric, &served)?;
-        scrape.expect(metric, &security("none"), 0)?;
+        let served = |policy| [&security(policy)[..], &[("response_flags", "-")]].concat();
+        scrape.expect_some(metric, &served("mutual_tls"))?;
+        scrape.expect(metric, &served("none"), 0)?;
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub enum Stage {
 pub enum Seen {
     /// The client has said enough.
     Client(Spoken),
-    /// The client began a request of HTTP/1, and did not end its first line in time.
+    /// The client began a request of HTTP/1, and did not end its first line (in time).
     Unended,
     /// The client will say nothing, or has said nothing for too long.
     NoClient,

@@ -18,7 +18,7 @@ use crate::detect::{
 pub enum Heard {
     /// The client said enough to tell what it speaks.
     Spoken(Spoken),
-    /// The client began as a request of HTTP/1 does, and the line did not end in time.
+    /// The client began as a request of HTTP/1 does, and the line did not end (in time).
     Unended,
     /// Nothing was said for as long as was waited: perhaps it is for the server to speak first.
     Silence,
@@ -46,9 +46,10 @@ pub async fn listen(
         }
     }
     match timeout(limit.min(FIRST_LINE), listen_on(stream)).await {
-        Ok(spoken) => spoken.map(Heard::Spoken),
-        Err(_elapsed) if detect::begins_with_method(stream.ahead()) => Ok(Heard::Unended),
-        Err(_elapsed) => Ok(Heard::Spoken(Spoken::Opaque)),
+        Ok(Ok(Some(spoken))) => Ok(Heard::Spoken(spoken)),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(None)) | Err(_) if detect::begins_with_method(stream.ahead()) => Ok(Heard::Unended),
+        Ok(Ok(None)) | Err(_) => Ok(Heard::Spoken(Spoken::Opaque)),
     }
 }
 
@@ -119,10 +120,11 @@ async fn first_word<T, E>(server: &mut Option<Result<(Stream, T), E>>, said: &mu
     }
 }
 
-async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
+/// What is spoken; nothing if the client ended, or went on too late, before that was clear.
+async fn listen_on(stream: &mut Prefixed) -> io::Result<Option<Spoken>> {
     loop {
         if let Some(spoken) = detect::detect(stream.ahead()) {
-            return Ok(spoken);
+            return Ok(Some(spoken));
         }
         let more = if detect::is_promising(stream.ahead()) {
             stream.read_ahead().await
@@ -130,7 +132,7 @@ async fn listen_on(stream: &mut Prefixed) -> io::Result<Spoken> {
             timeout(MORE, stream.read_ahead()).await.unwrap_or(Ok(0))
         };
         if more? == 0 {
-            return Ok(Spoken::Opaque);
+            return Ok(None);
         }
     }
 }

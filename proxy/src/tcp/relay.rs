@@ -1,11 +1,10 @@
 //! Carries bytes both ways between two streams until both ways have ended, each on its own
 //! (half-close).
 
-use std::{future::poll_fn, io, pin::Pin, task::Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use std::io;
 
 use crate::metrics::labels::Flags;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Counts what a relay carries, as it goes.
 pub trait Meter {
@@ -80,47 +79,20 @@ async fn one_way(
 ) -> Result<(), Failed> {
     let mut buffer = vec![0; SMALL];
     loop {
-        let (read, ended) = read_at_hand(&mut from, &mut buffer).await;
-        if read > 0 {
-            let bytes = buffer.get(..read).unwrap_or_default();
-            to.write_all(bytes).await.map_err(Failed::Writing)?;
-            to.flush().await.map_err(Failed::Writing)?;
-            count(read);
-            fit(&mut buffer, read);
-        }
-        let Some(ended) = ended else { continue };
-        ended.map_err(Failed::Reading)?;
-        return match to.shutdown().await {
-            // The other side has gone already, which is no failure of this way.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            ended => ended.map_err(Failed::Writing),
-        };
-    }
-}
-
-/// Waits for something and reads all that has come, in however many pieces (TLS gives a record at a
-/// time), as far as there is room: how much it was, and how the stream ended, if it did.
-async fn read_at_hand(
-    from: &mut (impl AsyncRead + Unpin),
-    buffer: &mut [u8],
-) -> (usize, Option<io::Result<()>>) {
-    let mut buffer = ReadBuf::new(buffer);
-    poll_fn(|context| {
-        loop {
-            let before = buffer.filled().len();
-            let read = Pin::new(&mut *from).poll_read(context, &mut buffer);
-            let filled = buffer.filled().len();
-            return match read {
-                Poll::Pending if filled == 0 => Poll::Pending,
-                Poll::Pending => Poll::Ready((filled, None)),
-                Poll::Ready(Err(error)) => Poll::Ready((filled, Some(Err(error)))),
-                Poll::Ready(Ok(())) if filled == before => Poll::Ready((filled, Some(Ok(())))),
-                Poll::Ready(Ok(())) if buffer.remaining() == 0 => Poll::Ready((filled, None)),
-                Poll::Ready(Ok(())) => continue,
+        let read = from.read(&mut buffer).await.map_err(Failed::Reading)?;
+        if read == 0 {
+            return match to.shutdown().await {
+                // The other side has gone already, which is no failure of this way.
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+                ended => ended.map_err(Failed::Writing),
             };
         }
-    })
-    .await
+        let bytes = buffer.get(..read).unwrap_or_default();
+        to.write_all(bytes).await.map_err(Failed::Writing)?;
+        to.flush().await.map_err(Failed::Writing)?;
+        count(read);
+        fit(&mut buffer, read);
+    }
 }
 
 /// Who sends much gets a larger buffer, and who sends little gives it back.

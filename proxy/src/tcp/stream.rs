@@ -133,7 +133,7 @@ impl AsyncRead for Prefixed {
         let taken = self.prefix.len().min(buffer.remaining());
         buffer.put_slice(self.prefix.get(..taken).unwrap_or_default());
         self.prefix.advance(taken);
-        if self.prefix.is_empty() && !self.is_behind {
+        if self.prefix.is_empty() {
             self.prefix = BytesMut::new();
         }
         Poll::Ready(Ok(()))

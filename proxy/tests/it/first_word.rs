@@ -277,6 +277,11 @@ async fn a_request_line_that_does_not_end_is_refused_in_time_where_requests_are_
             let refused = ["HTTP/1.1 408 ", "HTTP/1.1 400 "];
             assert!(refused.iter().any(|it| answer.starts_with(it)), "{begun}: {answer}");
         }
+        // Nor is one that its client breaks off.
+        let mut client = TcpStream::connect(proxy.outbound()).await.unwrap();
+        client.write_all(b"GET /unended").await.unwrap();
+        client.shutdown().await.unwrap();
+        client.read_to_end(&mut Vec::new()).await.unwrap();
         assert_eq!(proxy.counted("istio_tcp_connections_opened_total", &[]), 0.0);
     }
 }

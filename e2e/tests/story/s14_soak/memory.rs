@@ -57,9 +57,9 @@ impl Veterans {
         for metric in ["istio_requests_total", "istio_tcp_connections_opened_total"] {
             let security = |policy| [("connection_security_policy", policy)];
             // What reached nobody is counted, too.
-            let served = [&security("mutual_tls")[..], &[("response_flags", "-")]].concat();
-            scrape.expect_some(metric, &served)?;
-            scrape.expect(metric, &security("none"), 0)?;
+            let served = |policy| [&security(policy)[..], &[("response_flags", "-")]].concat();
+            scrape.expect_some(metric, &served("mutual_tls"))?;
+            scrape.expect(metric, &served("none"), 0)?;
         }
         Ok(())
     }

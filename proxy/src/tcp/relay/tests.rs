@@ -1,8 +1,8 @@
-use std::{cell::Cell, task::Context};
+use std::cell::Cell;
 
-use tokio::io::{AsyncReadExt as _, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-use super::*;
+use super::{Cut, LARGE, Meter, SMALL, fit, relay};
 
 #[derive(Default)]
 struct Counts {
@@ -61,35 +61,6 @@ async fn a_server_that_is_gone_is_not_the_clients_fault() {
     client.write_all(b"question").await.unwrap();
     let ended = relay(&mut near, &mut far, &Counts::default()).await;
     assert!(matches!(ended, Err(Cut::Server(_))), "{ended:?}");
-}
-
-/// A stream that gives its pieces one by one, and then fails.
-struct Pieces(Vec<&'static [u8]>);
-
-impl AsyncRead for Pieces {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.0.is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        buffer.put_slice(self.0.remove(0));
-        Poll::Ready(Ok(()))
-    }
-}
-
-#[tokio::test]
-async fn what_came_before_a_reset_is_passed_on_before_it() {
-    let (mut near, mut far) = duplex(64);
-    let carried = one_way(Pieces(vec![b"one ", b"two ", b"three"]), &mut near, |_| ());
-    let Err(Failed::Reading(error)) = carried.await else { panic!("it was reset") };
-    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    drop(near);
-    let mut heard = Vec::new();
-    far.read_to_end(&mut heard).await.unwrap();
-    assert_eq!(heard, b"one two three");
 }
 
 #[test]
