@@ -15,7 +15,7 @@ use crate::{
     echo::Echo,
     frames::{
         CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
-        WINDOW_UPDATE, fields, frame, integer, is_answered, preface,
+        WINDOW_UPDATE, fields, frame, integer, is_answered, is_over, is_told_off, preface,
     },
     recorder::{Answer, Recorder, Then},
     stage::{Bystander, PATIENCE, all_places_are_free, comes_to_rest, plain},
@@ -140,8 +140,8 @@ async fn frames_without_end_are_cut_off_or_taken_at_the_proxys_pace() {
         ("empty DATA", &opened, frame(DATA, 0, 1, &[]), true),
         ("CONTINUATION", &endless, frame(CONTINUATION, 0, 1, &field), true),
         ("empty CONTINUATION", &endless, frame(CONTINUATION, 0, 1, &[]), true),
-        // What somebody reads in time is within the window again.
-        ("DATA beyond the window", &unread, frame(DATA, 0, 1, &[0; 16_000]), true),
+        // Its stream is reset, and what is still sent on it is dropped (RFC 9113, section 5.1).
+        ("DATA beyond the window", &unread, frame(DATA, 0, 1, &[0; 16_000]), false),
     ];
     for (name, begins, piece, is_error) in floods {
         let flood = while_others_are_served(&proxy, begins, &piece).await;
@@ -149,6 +149,21 @@ async fn frames_without_end_are_cut_off_or_taken_at_the_proxys_pace() {
         assert!(is_cut_off || !is_error, "{name}: {flood:?}");
         println!("{name}: {flood:?}");
     }
+    all_places_are_free(proxy.outbound()).await;
+    comes_to_rest(&proxy).await;
+}
+
+#[tokio::test]
+async fn data_beyond_the_window_ends_its_stream_or_its_connection() {
+    let echo = Echo::start().await;
+    let proxy = plain(echo.address);
+    let mut bytes = [preface(), frame(HEADERS, END_HEADERS, 1, &head("/unread"))].concat();
+    // Its own window, and what the server lets through unread.
+    let sent = (0..300).map(|_| frame(DATA, 0, 1, &[0; 16_000]));
+    bytes.extend(sent.flatten());
+    let refused = |bytes: &[u8]| is_over(bytes, 1) || is_told_off(bytes);
+    let heard = say(proxy.outbound(), &bytes, refused).await;
+    assert!(refused(&heard.bytes), "{heard:?}");
     all_places_are_free(proxy.outbound()).await;
     comes_to_rest(&proxy).await;
 }
