@@ -1,7 +1,7 @@
 //! Whether a route matches a request: what is matched is compared with a simpler telling of the
 //! Gateway API's rules.
 
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use model::route::{HeaderMatch, PathMatch, QueryMatch, RequestMatch};
 
 use super::{Target, committed};
@@ -47,13 +47,11 @@ fn run(bytes: &[u8]) -> u64 {
     let matches = wanted.matches(&asked, &uri, &headers);
     let path_matches = if exact { uri.path() == path } else { is_prefix(path, uri.path()) };
     assert_eq!(wanted.path.matches(uri.path()), path_matches, "{path:?} {:?}", uri.path());
-    if matches {
-        assert!(path_matches, "{path:?} {:?}", uri.path());
-        assert!(method.is_empty() || method == asked.as_str(), "{method:?} {asked:?}");
-        for HeaderMatch { name, .. } in &wanted.headers {
-            assert!(headers.contains_key(&**name), "{name:?}");
-        }
-    }
+    let expected = path_matches
+        && (method.is_empty() || method == asked.as_str())
+        && wanted.headers.iter().all(|wanted| has_header(&headers, wanted))
+        && wanted.query.iter().all(|wanted| has_parameter(uri.query(), wanted));
+    assert_eq!(matches, expected, "{wanted:?} {asked} {uri} {headers:?}");
     behaviour((
         matches,
         path_matches,
@@ -66,6 +64,24 @@ fn run(bytes: &[u8]) -> u64 {
 
 fn pair(line: &str) -> impl Iterator<Item = (&str, &str)> {
     line.split_once('=').into_iter()
+}
+
+/// Values of one name are one list, with or without spaces (RFC 9110, section 5.3).
+fn has_header(headers: &HeaderMap, wanted: &HeaderMatch) -> bool {
+    let values: Vec<_> = headers.get_all(&*wanted.name).iter().map(HeaderValue::as_bytes).collect();
+    let is_wanted = |separator: &[u8]| values.join(separator) == wanted.value.as_bytes();
+    !values.is_empty() && (is_wanted(b",") || is_wanted(b", "))
+}
+
+/// The first parameter of a name counts, as it is written (HTTPQueryParamMatch).
+fn has_parameter(query: Option<&str>, wanted: &QueryMatch) -> bool {
+    for pair in query.into_iter().flat_map(|query| query.split('&')) {
+        let at = pair.find('=').unwrap_or(pair.len());
+        if pair.get(..at) == Some(&*wanted.name) {
+            return pair.get(at + 1..).unwrap_or_default() == &*wanted.value;
+        }
+    }
+    false
 }
 
 /// A prefix matches whole elements of a path (HTTPPathMatch, PathPrefix).
