@@ -161,7 +161,7 @@ impl Tls {
         stream: Prefixed,
     ) -> Result<(Box<TlsStream<Prefixed>>, Carries, Proven), Error> {
         let built = self.built()?;
-        let accepted = timeout(HANDSHAKE_LIMIT, built.acceptor.accept(stream.in_pieces())).await;
+        let accepted = timeout(HANDSHAKE_LIMIT, built.acceptor.accept(stream)).await;
         let stream = accepted.map_err(|_elapsed| Error::Slow)?.map_err(Error::Handshake)?;
         let (_, session) = stream.get_ref();
         let proven = built.prove(session, Usage::Client, self.now())?;
@@ -182,9 +182,8 @@ impl Tls {
         let built = self.built()?;
         let name = ServerName::try_from(expected.server_name())
             .map_err(|error| Error::Handshake(io::Error::other(error)))?;
-        let connected = built.connector(carries).connect(name, stream.in_pieces());
-        let connected =
-            timeout(HANDSHAKE_LIMIT, connected).await.map_err(|_elapsed| Error::Slow)?;
+        let connected = timeout(HANDSHAKE_LIMIT, built.connector(carries).connect(name, stream));
+        let connected = connected.await.map_err(|_elapsed| Error::Slow)?;
         let stream = connected.map_err(Error::Handshake)?;
         let (_, session) = stream.get_ref();
         let Proven { id: found, .. } = built.prove(session, Usage::Server, self.now())?;

@@ -2,7 +2,7 @@
 //! CONNECT, and HTTP/2's extended CONNECT (RFC 8441). Once both sides have agreed, bytes are
 //! carried and nobody looks.
 
-use std::{cell::Cell, io};
+use std::cell::Cell;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
@@ -117,7 +117,7 @@ async fn carry(client: OnUpgrade, server: ServersEnd, recorder: &Shared, overdue
     };
     let carried: hyper::Result<_> = tokio::select! {
         biased;
-        () = overdue => Ok(Err(Cut::Client(io::Error::other("it is no peer")))),
+        () = overdue => Ok(Err(Cut::of_stranger())),
         carried = carried => carried,
     };
     if opened.get()

@@ -1,6 +1,6 @@
 //! Carries bytes from elsewhere to the pod's application.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use tokio::{io::AsyncWriteExt as _, time::Instant};
 use tracing::debug;
@@ -71,7 +71,7 @@ pub(super) async fn join(visitor: &Visitor, mut client: Stream, mut server: Stre
     };
     let relayed = tokio::select! {
         biased;
-        () = strict::overdue(visitor) => Err(Cut::Client(io::Error::other("it is no peer"))),
+        () = strict::overdue(visitor) => Err(Cut::of_stranger()),
         relayed = relayed => relayed,
     };
     let flags = Cut::flags(&relayed);

@@ -26,6 +26,12 @@ pub enum Cut {
 }
 
 impl Cut {
+    /// The client was to prove that it is of the mesh, and has not.
+    #[must_use]
+    pub fn of_stranger() -> Self {
+        Self::Client(io::Error::other("it is no peer"))
+    }
+
     /// What is said of it in logs.
     #[must_use]
     pub const fn flags(ended: &Result<(), Self>) -> Flags {

@@ -3,8 +3,8 @@
 
 use std::{
     io,
-    pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -21,10 +21,6 @@ use tokio_rustls::TlsStream;
 pub struct Prefixed {
     prefix: BytesMut,
     inner: TcpStream,
-    /// Whether it is read in pieces that are smaller than what comes.
-    in_pieces: bool,
-    /// Whether there was more than was asked for.
-    is_behind: bool,
 }
 
 /// A connection, with TLS on it or without.
@@ -40,15 +36,7 @@ impl Prefixed {
     /// A connection of which nothing was read.
     #[must_use]
     pub fn new(inner: TcpStream) -> Self {
-        Self { prefix: BytesMut::new(), inner, in_pieces: false, is_behind: false }
-    }
-
-    /// The same, for whoever reads in small pieces: rustls asks for 4 KiB at a time, and a record
-    /// of TLS has 16. While much comes, more of it is read at a time, and kept until it is asked
-    /// for; otherwise nothing is.
-    #[must_use]
-    pub fn in_pieces(self) -> Self {
-        Self { in_pieces: true, ..self }
+        Self { prefix: BytesMut::new(), inner }
     }
 
     /// The connection itself.
@@ -70,28 +58,6 @@ impl Prefixed {
     pub async fn read_ahead(&mut self) -> io::Result<usize> {
         self.prefix.reserve(READ_AHEAD);
         self.inner.read_buf(&mut self.prefix).await
-    }
-
-    fn poll_asked(
-        &mut self,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.is_behind =
-            self.in_pieces && buffer.remaining() == 0 && buffer.filled().len() > before;
-        read
-    }
-
-    fn poll_at_hand(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.prefix.reserve(AT_HAND);
-        let read = pin!(self.inner.read_buf(&mut self.prefix)).poll(context);
-        self.is_behind = matches!(read, Poll::Ready(Ok(read)) if read >= FEW);
-        if self.prefix.is_empty() {
-            self.prefix = BytesMut::new();
-        }
-        read.map_ok(|_| ())
     }
 
     /// Leaves out the first `count` bytes of what was read ahead.
@@ -125,10 +91,7 @@ impl AsyncRead for Prefixed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
-            if !self.is_behind {
-                return self.poll_asked(context, buffer);
-            }
-            ready!(self.poll_at_hand(context))?;
+            return Pin::new(&mut self.inner).poll_read(context, buffer);
         }
         let taken = self.prefix.len().min(buffer.remaining());
         buffer.put_slice(self.prefix.get(..taken).unwrap_or_default());
@@ -231,10 +194,3 @@ impl AsyncWrite for Stream {
 /// Room for the bytes that tell what is spoken; a ClientHello with post-quantum keys is about 1.5
 /// KiB.
 const READ_AHEAD: usize = 4 * 1024;
-/// How much is read at a time of what comes faster than it is asked for: three records of TLS.
-const AT_HAND: usize = 3 * (16 * 1024 + 256);
-/// Less than that and it does not come faster.
-const FEW: usize = 8 * 1024;
-
-#[cfg(test)]
-mod tests;

@@ -31,6 +31,7 @@ mod http2_streams;
 mod leaving;
 #[cfg(test)]
 mod logging;
+#[cfg(test)]
 mod lost_node;
 #[cfg(test)]
 mod memory;
